@@ -1,0 +1,1 @@
+//! Conformance tests across crates: golden vectors, REST transcripts, real brokers.

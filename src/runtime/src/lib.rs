@@ -1,0 +1,1 @@
+//! The Connect engine: worker, tasks, herders, offset stores.

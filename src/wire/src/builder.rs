@@ -1,0 +1,219 @@
+//! The open batch of a producer.
+//!
+//! Records are encoded once, into the buffer that is sent. The head's fields that are known only at
+//! the end (length, deltas, count, producer stamp, CRC) are patched in by [`BatchBuilder::finish`].
+
+use crate::header::{BatchHeader, HEADER_LEN, LOG_OVERHEAD, seal};
+use crate::varint::{varlong_len, write_varint, write_varlong};
+use bytes::Bytes;
+
+/// Identity of an idempotent producer and the batch's place in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerStamp {
+    /// Producer id from InitProducerId; -1 without idempotence.
+    pub producer_id: i64,
+    /// Producer epoch; -1 without idempotence.
+    pub producer_epoch: i16,
+    /// Sequence number of the first record; -1 without idempotence.
+    pub base_sequence: i32,
+}
+
+impl ProducerStamp {
+    /// The stamp of a producer that is not idempotent.
+    pub const NONE: Self = Self { producer_id: -1, producer_epoch: -1, base_sequence: -1 };
+}
+
+/// An open batch: appended to record by record, then finished once.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    buf: Vec<u8>,
+    base_timestamp: i64,
+    max_timestamp: i64,
+    count: i32,
+}
+
+impl BatchBuilder {
+    /// An empty batch with room for `capacity` bytes in all.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let mut buf = Vec::with_capacity(capacity.max(HEADER_LEN));
+        buf.resize(HEADER_LEN, 0);
+        Self { buf, base_timestamp: -1, max_timestamp: -1, count: 0 }
+    }
+
+    /// Appends a record. `None` is Kafka's null (a tombstone, if it is the value). `timestamp` is in
+    /// milliseconds since the epoch. Headers keep their order and duplicates.
+    ///
+    /// No heap allocation, apart from growth past the capacity. Nothing is appended if it would not
+    /// fit Kafka's 32-bit lengths: `false` is returned, and the record cannot be sent at all.
+    #[must_use]
+    pub fn append<'h, H>(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: H,
+    ) -> bool
+    where
+        H: ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
+    {
+        let timestamp_delta = if self.count == 0 { 0 } else { timestamp.wrapping_sub(self.base_timestamp) };
+        let body = 1
+            + varlong_len(timestamp_delta)
+            + varlong_len(i64::from(self.count))
+            + field_len(key)
+            + field_len(value)
+            + headers_len(headers.clone());
+        let fits = self.count < i32::MAX && self.buf.len().saturating_add(body) <= (i32::MAX as usize) - 16;
+        if !fits {
+            return false;
+        }
+        if self.count == 0 {
+            self.base_timestamp = timestamp;
+        }
+        self.max_timestamp = if self.count == 0 { timestamp } else { self.max_timestamp.max(timestamp) };
+        // All lengths fit an i32: their sum was checked above.
+        write_varlong(&mut self.buf, body as i64);
+        self.buf.push(0);
+        write_varlong(&mut self.buf, timestamp_delta);
+        write_varint(&mut self.buf, self.count);
+        write_field(&mut self.buf, key);
+        write_field(&mut self.buf, value);
+        write_varlong(&mut self.buf, headers.len() as i64);
+        for (name, value) in headers {
+            write_varlong(&mut self.buf, name.len() as i64);
+            self.buf.extend_from_slice(name.as_bytes());
+            write_field(&mut self.buf, value);
+        }
+        self.count += 1;
+        true
+    }
+
+    /// An upper bound, in bytes, of what a record of these sizes takes in any batch; `headers` is the
+    /// sum of the headers' names and values, `header_count` their number.
+    pub fn record_size_bound(key: usize, value: usize, headers: usize, header_count: usize) -> usize {
+        // length, attributes, deltas, key and value lengths, header count, two lengths a header
+        5 + 1 + 10 + 5 + 5 + 5 + 5 + key + value + headers + header_count.saturating_mul(10)
+    }
+
+    /// Number of records so far.
+    pub fn record_count(&self) -> i32 {
+        self.count
+    }
+
+    /// Whether nothing was appended.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Length in bytes of the batch as it stands, with its head.
+    pub fn len(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Closes the batch: fills in the head and the CRC and gives the bytes for a produce request. The
+    /// base offset is 0; the broker assigns the real one.
+    pub fn finish(mut self, stamp: ProducerStamp, transactional: bool) -> Bytes {
+        let header = BatchHeader {
+            base_offset: 0,
+            // `append` keeps the whole batch below i32::MAX.
+            batch_length: (self.buf.len() - LOG_OVERHEAD) as i32,
+            partition_leader_epoch: -1,
+            crc: 0,
+            attributes: if transactional { 0x10 } else { 0 },
+            last_offset_delta: (self.count - 1).max(0),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer_id: stamp.producer_id,
+            producer_epoch: stamp.producer_epoch,
+            base_sequence: stamp.base_sequence,
+            record_count: self.count,
+        };
+        if let Some(head) = self.buf.first_chunk_mut::<HEADER_LEN>() {
+            header.write(head);
+        }
+        // Cannot fail: the buffer starts with room for the head.
+        let _ = seal(&mut self.buf);
+        Bytes::from(self.buf)
+    }
+}
+
+fn field_len(field: Option<&[u8]>) -> usize {
+    field.map_or(1, |f| varlong_len(f.len() as i64) + f.len())
+}
+
+fn headers_len<'h>(headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>) -> usize {
+    let mut len = varlong_len(headers.len() as i64);
+    for (name, value) in headers {
+        len += varlong_len(name.len() as i64) + name.len() + field_len(value);
+    }
+    len
+}
+
+#[inline]
+fn write_field(out: &mut Vec<u8>, field: Option<&[u8]>) {
+    match field {
+        None => out.push(1), // zig-zag of -1
+        Some(bytes) => {
+            write_varlong(out, bytes.len() as i64);
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Batches;
+    use proptest::prelude::*;
+
+    type Owned = (i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
+
+    fn build(records: &[Owned]) -> Bytes {
+        let mut builder = BatchBuilder::with_capacity(16);
+        for (ts, key, value, headers) in records {
+            let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_deref())).collect();
+            assert!(builder.append(*ts, key.as_deref(), value.as_deref(), headers.into_iter()));
+        }
+        let stamp = ProducerStamp { producer_id: 7, producer_epoch: 1, base_sequence: 5 };
+        builder.finish(stamp, false)
+    }
+
+    fn bytes() -> impl Strategy<Value = Option<Vec<u8>>> {
+        prop::option::of(prop::collection::vec(any::<u8>(), 0..200))
+    }
+
+    fn record() -> impl Strategy<Value = Owned> {
+        (any::<i64>(), bytes(), bytes(), prop::collection::vec(("[a-zé]{0,8}", bytes()), 0..4))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_built_is_read_back(records in prop::collection::vec(record(), 0..20)) {
+            let bytes = build(&records);
+            let mut batches = Batches::new(bytes);
+            let batch = batches.next().unwrap().unwrap();
+            prop_assert_eq!(batch.header().record_count as usize, records.len());
+            let mut read: Vec<Owned> = Vec::new();
+            for record in batch.records().unwrap() {
+                let record = record.unwrap();
+                prop_assert_eq!(record.offset, read.len() as i64);
+                let headers = record.headers.map(|h| {
+                    let h = h.unwrap();
+                    (h.name.to_owned(), h.value.map(<[u8]>::to_vec))
+                });
+                read.push((record.timestamp, record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec), headers.collect()));
+            }
+            prop_assert_eq!(read, records);
+            prop_assert!(batches.next().is_none());
+        }
+
+        #[test]
+        fn the_size_bound_holds((ts, key, value, headers) in record()) {
+            let sum: usize = headers.iter().map(|(n, v)| n.len() + v.as_ref().map_or(0, Vec::len)).sum();
+            let bound = BatchBuilder::record_size_bound(
+                key.as_ref().map_or(0, Vec::len), value.as_ref().map_or(0, Vec::len), sum, headers.len());
+            let bytes = build(&[(ts, key, value, headers)]);
+            prop_assert!(bytes.len() - HEADER_LEN <= bound);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What can be wrong with bytes from a peer.
+
+/// Bytes that do not follow Kafka's formats. The peer (or a damaged log) is at fault, never the
+/// caller's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// The batch's CRC-32C does not cover the bytes that follow it: they changed on the way or on disk.
+    #[error(
+        "record batch at offset {base_offset} is corrupt: its checksum is {stored:#010x} but its bytes give {computed:#010x}"
+    )]
+    Checksum {
+        /// Base offset of the batch.
+        base_offset: i64,
+        /// The CRC in the batch header.
+        stored: u32,
+        /// The CRC of the bytes.
+        computed: u32,
+    },
+    /// A frame announces more bytes than the limit allows.
+    #[error(
+        "the peer announced a frame of {announced} bytes, more than the limit of {limit}; is it a Kafka broker?"
+    )]
+    FrameTooLarge {
+        /// Announced length in bytes; negative lengths are reported as they are.
+        announced: i64,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A field has a value that the format does not allow.
+    #[error("{what} is invalid: {value}")]
+    Invalid {
+        /// The field.
+        what: &'static str,
+        /// The value found.
+        value: i64,
+    },
+    /// The bytes end before the field does.
+    #[error("the bytes end inside {what}")]
+    Truncated {
+        /// The field that could not be read.
+        what: &'static str,
+    },
+    /// The batch is compressed by a codec that this build cannot read.
+    #[error(
+        "record batch at offset {base_offset} is compressed with codec {codec}, which is not supported; \
+         set compression.type=none or producer on the topic's writers"
+    )]
+    UnsupportedCompression {
+        /// Base offset of the batch.
+        base_offset: i64,
+        /// Codec number of the batch's attributes.
+        codec: u8,
+    },
+    /// The batch is of a format other than magic 2.
+    #[error("record batch at offset {base_offset} has magic {magic}; only magic 2 is supported")]
+    UnsupportedMagic {
+        /// Base offset of the batch.
+        base_offset: i64,
+        /// The magic byte.
+        magic: i8,
+    },
+}

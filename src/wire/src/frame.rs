@@ -1,0 +1,66 @@
+//! Frames: a big-endian `i32` length, then that many bytes. Requests and responses are one frame each.
+
+use crate::WireError;
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Length in bytes of the prefix of a frame.
+pub const FRAME_PREFIX_LEN: usize = 4;
+
+/// Takes the next whole frame off the front of `buf`, without its length prefix.
+///
+/// `None` means that more bytes are needed; `buf` then has room reserved for at most the announced
+/// frame, which is at most `limit` bytes. A negative or larger length is an error, and the
+/// connection cannot be used any further.
+pub fn take_frame(buf: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, WireError> {
+    let Some(prefix) = buf.first_chunk::<FRAME_PREFIX_LEN>() else {
+        return Ok(None);
+    };
+    let announced = i32::from_be_bytes(*prefix);
+    let too_large = WireError::FrameTooLarge { announced: i64::from(announced), limit };
+    let Ok(len) = usize::try_from(announced) else {
+        return Err(too_large);
+    };
+    if len > limit {
+        return Err(too_large);
+    }
+    if buf.len() < FRAME_PREFIX_LEN + len {
+        return Ok(None);
+    }
+    buf.advance(FRAME_PREFIX_LEN);
+    Ok(Some(buf.split_to(len).freeze()))
+}
+
+/// How many bytes are missing for the frame at the front of `buf` to be whole; 0 while its length is
+/// not known yet. A hint for how much to read next.
+pub fn missing_bytes(buf: &[u8], limit: usize) -> usize {
+    let Some(prefix) = buf.first_chunk::<FRAME_PREFIX_LEN>() else {
+        return 0;
+    };
+    let len = usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(0).min(limit);
+    (FRAME_PREFIX_LEN + len).saturating_sub(buf.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_out_whole_and_in_order() {
+        let mut buf = BytesMut::from(&[0, 0, 0, 2, b'a'][..]);
+        assert_eq!(take_frame(&mut buf, 10), Ok(None));
+        assert_eq!(missing_bytes(&buf, 10), 1);
+        buf.extend_from_slice(&[b'b', 0, 0, 0, 0, 0]);
+        assert_eq!(take_frame(&mut buf, 10), Ok(Some(Bytes::from_static(b"ab"))));
+        assert_eq!(take_frame(&mut buf, 10), Ok(Some(Bytes::new())));
+        assert_eq!(take_frame(&mut buf, 10), Ok(None));
+        assert_eq!(buf.len(), 1);
+    }
+
+    #[test]
+    fn an_http_request_is_not_a_frame() {
+        let mut buf = BytesMut::from(&b"GET / HTTP/1.1\r\n"[..]);
+        assert!(matches!(take_frame(&mut buf, 100 << 20), Err(WireError::FrameTooLarge { .. })));
+        let mut buf = BytesMut::from(&[0xff; 4][..]);
+        assert!(take_frame(&mut buf, 100).is_err());
+    }
+}

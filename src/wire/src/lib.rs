@@ -1,0 +1,37 @@
+//! Kafka's bytes on the wire, without any I/O: frames, record batches (magic 2) and their records.
+//!
+//! # Layout
+//!
+//! - [`frame`]: the four-byte length that precedes every request and response.
+//! - [`header`]: the 61 bytes at the head of a record batch.
+//! - [`builder`]: [`BatchBuilder`], the *open batch* that a producer appends to. Keys and values are
+//!   encoded where they will be sent from; length, count and CRC are patched in when it is closed.
+//! - [`batches`]: [`Batches`], which walks the batches of a fetched region.
+//! - [`record`]: [`Records`], which walks the records of one batch lazily, as borrowed views.
+//! - [`varint`]: the zig-zag varints that records are made of.
+//!
+//! # How data flows
+//!
+//! ```text
+//! append(key, value) ─▶ BatchBuilder ─▶ finish() ─▶ Bytes ─▶ produce request
+//! fetch response ─▶ Bytes ─▶ Batches ─▶ Batch (CRC checked once) ─▶ Records ─▶ RecordView<'_>
+//! ```
+//!
+//! # What it must never do
+//!
+//! Reserve memory by a count that the network gave, read outside the region that it was handed, or
+//! panic on any input. Every length is checked against the bytes that are there before it is used.
+
+pub mod batches;
+pub mod builder;
+mod error;
+pub mod frame;
+pub mod header;
+pub mod record;
+pub mod varint;
+
+pub use batches::{Batch, Batches};
+pub use builder::{BatchBuilder, ProducerStamp};
+pub use error::WireError;
+pub use header::{BatchHeader, Compression, HEADER_LEN, TimestampType};
+pub use record::{HeaderView, Headers, RecordView, Records};

@@ -1,0 +1,122 @@
+//! Zig-zag variable-length integers, as in `org.apache.kafka.common.utils.ByteUtils`.
+//!
+//! Over-long encodings (more than five bytes for 32 bits, ten for 64, or bits past the type) are
+//! refused.
+
+use crate::WireError;
+
+/// Longest encoding of a 64-bit varint in bytes.
+pub const MAX_VARLONG_LEN: usize = 10;
+
+/// Appends `value` in zig-zag form.
+#[inline]
+pub fn write_varlong(out: &mut Vec<u8>, value: i64) {
+    let mut v = ((value << 1) ^ (value >> 63)) as u64;
+    if v < 0x80 {
+        out.push(v as u8);
+        return;
+    }
+    let mut buf = [0u8; MAX_VARLONG_LEN];
+    let mut n = 0;
+    while v >= 0x80 {
+        buf[n] = (v as u8) | 0x80;
+        v >>= 7;
+        n += 1;
+    }
+    buf[n] = v as u8;
+    out.extend_from_slice(&buf[..=n]);
+}
+
+/// Appends `value` in zig-zag form; 32-bit and 64-bit encodings of the same number are the same bytes.
+#[inline]
+pub fn write_varint(out: &mut Vec<u8>, value: i32) {
+    write_varlong(out, i64::from(value));
+}
+
+/// Length in bytes of `value` in zig-zag form.
+#[inline]
+pub fn varlong_len(value: i64) -> usize {
+    let v = ((value << 1) ^ (value >> 63)) as u64;
+    (70 - (v | 1).leading_zeros() as usize) / 7
+}
+
+/// Reads a 64-bit varint at `*pos` and moves `*pos` past it.
+#[inline]
+pub fn read_varlong(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<i64, WireError> {
+    let raw = read_unsigned(buf, pos, what)?;
+    Ok(((raw >> 1) as i64) ^ -((raw & 1) as i64))
+}
+
+/// Reads a 32-bit varint at `*pos` and moves `*pos` past it.
+#[inline]
+pub fn read_varint(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<i32, WireError> {
+    let value = read_varlong(buf, pos, what)?;
+    i32::try_from(value).map_err(|_| WireError::Invalid { what, value })
+}
+
+#[inline]
+fn read_unsigned(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<u64, WireError> {
+    let first = *buf.get(*pos).ok_or(WireError::Truncated { what })?;
+    *pos += 1;
+    if first < 0x80 {
+        return Ok(u64::from(first));
+    }
+    let mut value = u64::from(first & 0x7f);
+    let mut shift = 7;
+    loop {
+        let byte = *buf.get(*pos).ok_or(WireError::Truncated { what })?;
+        *pos += 1;
+        if shift == 63 && byte > 1 {
+            return Err(WireError::Invalid { what, value: i64::from(byte) });
+        }
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Ok(value);
+        }
+        shift += 7;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn round_trips(value: i64) {
+            let mut out = Vec::new();
+            write_varlong(&mut out, value);
+            prop_assert_eq!(out.len(), varlong_len(value));
+            let mut pos = 0;
+            prop_assert_eq!(read_varlong(&out, &mut pos, "test"), Ok(value));
+            prop_assert_eq!(pos, out.len());
+        }
+
+        #[test]
+        fn never_panics(bytes: Vec<u8>) {
+            let mut pos = 0;
+            let _ = read_varint(&bytes, &mut pos, "test");
+            prop_assert!(pos <= bytes.len());
+        }
+    }
+
+    #[test]
+    fn over_long_encodings_are_refused() {
+        let mut pos = 0;
+        assert!(read_varlong(&[0xff; 11], &mut pos, "test").is_err());
+        let mut out = Vec::new();
+        write_varlong(&mut out, i64::from(i32::MAX) + 1);
+        pos = 0;
+        assert!(read_varint(&out, &mut pos, "test").is_err());
+    }
+
+    #[test]
+    fn boundaries_keep_their_length() {
+        for (value, len) in
+            [(0, 1), (-1, 1), (63, 1), (-64, 1), (64, 2), (8191, 2), (8192, 3), (i64::MIN, 10)]
+        {
+            assert_eq!(varlong_len(value), len, "{value}");
+        }
+    }
+}
