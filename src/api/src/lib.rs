@@ -1,1 +1,57 @@
-//! What a Crossdock plugin author sees: records, schemas, config definitions and the plugin traits.
+//! What a plugin author sees of Crossdock: records, schemas, config definitions and the traits of
+//! connectors, tasks, converters, transforms and predicates.
+//!
+//! # Layout
+//!
+//! - [`value`], [`schema`]: Connect's data model. [`Value`] owns, [`ValueRef`] borrows.
+//! - [`batch`]: [`RecordBatch`], the unit of all work: records as small rows of slices of shared
+//!   buffers. Strings and bytes stay where they arrived.
+//! - [`source`], [`sink`]: the connector and task traits with their contexts.
+//! - [`converter`], [`transform`]: what happens to batches between a task and Kafka.
+//! - [`config`]: one definition a setting gives validation, REST output and reference pages.
+//! - [`registry`]: Java class names and short names, mapped to plugins.
+//!
+//! # How data flows
+//!
+//! ```text
+//! SourceTask::poll ─▶ SourceBatch ─▶ Transform* ─▶ Converter::serialize_batch ─▶ (bytes) Kafka
+//! Kafka (bytes) ─▶ Converter::parse_batch ─▶ Transform* ─▶ SinkBatch ─▶ SinkTask::put
+//! ```
+//!
+//! Every stage changes the batch in place. A stage that only passes strings or bytes through moves
+//! neither: a record is then two spans into the buffer that came from the file or the socket.
+//!
+//! # What it must never do
+//!
+//! Know the client or the runtime, do I/O, or assume that a plugin lives in the same process: batches
+//! are buffers plus fixed-size rows, so that they can be framed and sent.
+
+pub mod batch;
+pub mod config;
+pub mod converter;
+mod error;
+pub mod registry;
+pub mod schema;
+pub mod sink;
+pub mod source;
+pub mod text;
+pub mod transform;
+pub mod value;
+
+pub use async_trait::async_trait;
+pub use batch::{Column, Datum, RecordBatch, RecordMut, RecordRef, SlabId, TopicId};
+pub use bigdecimal::BigDecimal;
+pub use bytes::Bytes;
+pub use config::{ConfigDef, ConfigError, ConfigKey, ConfigMap, ParsedConfig};
+pub use converter::{Converter, HeaderConverter};
+pub use error::{ConnectError, ErrorKind, Failures};
+pub use registry::Plugins;
+pub use schema::{Field, Schema, SchemaType};
+pub use sink::{OffsetMap, SinkBatch, SinkConnector, SinkTask, SinkTaskContext, TopicPartition};
+pub use source::{
+    ConnectorContext, SourceBatch, SourceConnector, SourceOffset, SourcePartitionId, SourceTask,
+    SourceTaskContext,
+};
+pub use text::{Str, Text};
+pub use transform::{Outcome, Predicate, Transform};
+pub use value::{Map, Struct, Value, ValueRef};

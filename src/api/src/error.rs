@@ -1,0 +1,120 @@
+//! What a plugin says when it cannot go on.
+
+use crate::ConfigError;
+use std::fmt;
+
+/// What the runtime does about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The record cannot be handled and never will be. Counts against `errors.tolerance`; Java's
+    /// `DataException`.
+    BadRecord,
+    /// The configuration is wrong: an operator has to change it.
+    Config,
+    /// The task cannot go on: it becomes FAILED. Java's `ConnectException`.
+    Fatal,
+    /// The same call may succeed later; it is made again after a backoff. Java's
+    /// `RetriableException`.
+    Retriable,
+}
+
+/// An error from a plugin: a kind, what happened with the next step for an operator, and a cause.
+///
+/// The runtime adds connector, task, topic, partition and offset; the message need not repeat them.
+#[derive(Debug)]
+pub struct ConnectError {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl ConnectError {
+    /// An error of the given kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// An [`ErrorKind::BadRecord`].
+    pub fn bad_record(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::BadRecord, message)
+    }
+
+    /// An [`ErrorKind::Config`].
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    /// An [`ErrorKind::Fatal`].
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Fatal, message)
+    }
+
+    /// An [`ErrorKind::Retriable`].
+    pub fn retriable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Retriable, message)
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What the runtime does about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What happened, without the cause.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|s| &**s as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<ConfigError> for ConnectError {
+    fn from(error: ConfigError) -> Self {
+        Self::config(error.to_string())
+    }
+}
+
+/// The records of a batch that a stage could not handle: by their index in the batch, each with its
+/// error. The stage goes on with the other records; the runtime decides by `errors.tolerance`.
+#[derive(Debug, Default)]
+pub struct Failures {
+    failed: Vec<(usize, ConnectError)>,
+}
+
+impl Failures {
+    /// No failures.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes that the record at `index` failed.
+    pub fn push(&mut self, index: usize, error: ConnectError) {
+        self.failed.push((index, error));
+    }
+
+    /// Whether no record failed.
+    pub fn is_empty(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// Takes all failures, in the order noted.
+    pub fn take(&mut self) -> Vec<(usize, ConnectError)> {
+        std::mem::take(&mut self.failed)
+    }
+}
