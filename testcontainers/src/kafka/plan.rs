@@ -1,0 +1,97 @@
+//! What a cluster will look like: the builder's choices with the ports that were found for them.
+
+use super::error::KafkaError;
+use super::{jvm, ports};
+use std::collections::BTreeMap;
+
+/// Everything that the nodes of one cluster agree on.
+#[derive(Debug, Clone)]
+pub(crate) struct ClusterPlan {
+    /// The cluster's id, new for each cluster.
+    pub(crate) cluster_id: String,
+    /// Each node's port for clients.
+    pub(crate) brokers: Vec<u16>,
+    /// Each node's port for the other controllers.
+    pub(crate) controllers: Vec<u16>,
+    /// The caller's properties, which win over ours.
+    pub(crate) properties: BTreeMap<String, String>,
+    /// Maximum heap of each node in MiB.
+    pub(crate) heap_mb: u32,
+    /// Whether the JVM compiles quickly and never thoroughly.
+    pub(crate) quick_compiler: bool,
+    /// One more option for the JVM.
+    pub(crate) extra_option: Option<String>,
+}
+
+impl ClusterPlan {
+    /// Chooses ports: `first_port` and the following for clients if it is given, free ones otherwise.
+    pub(crate) fn new(
+        nodes: usize,
+        first_port: Option<u16>,
+        properties: BTreeMap<String, String>,
+    ) -> Result<Self, KafkaError> {
+        let mut free = ports::free(2 * nodes)?;
+        let controllers = free.split_off(nodes);
+        let brokers = match first_port {
+            None => free,
+            Some(first) => fixed(first, nodes)?,
+        };
+        Ok(Self {
+            cluster_id: jvm::random_id(),
+            brokers,
+            controllers,
+            properties,
+            heap_mb: 512,
+            quick_compiler: false,
+            extra_option: None,
+        })
+    }
+
+    pub(crate) fn nodes(&self) -> usize {
+        self.brokers.len()
+    }
+
+    pub(crate) fn bootstrap(&self) -> String {
+        let addresses: Vec<String> = self.brokers.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        addresses.join(",")
+    }
+
+    pub(crate) fn jvm_options(&self) -> Vec<String> {
+        let mut options = vec![format!("-Xmx{}m", self.heap_mb)];
+        if self.quick_compiler {
+            options.push("-XX:TieredStopAtLevel=1".to_owned());
+        }
+        options.extend(self.extra_option.clone());
+        options
+    }
+}
+
+fn fixed(first: u16, nodes: usize) -> Result<Vec<u16>, KafkaError> {
+    let ports: Option<Vec<u16>> =
+        (0..nodes).map(|i| u16::try_from(i).ok().and_then(|i| first.checked_add(i))).collect();
+    ports.filter(|_| first != 0).ok_or(KafkaError::Option {
+        name: "port",
+        value: first.to_string(),
+        expected: "from 1 to 65535, with room for one port a node above it",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fixed_ports_follow_each_other() {
+        assert_eq!(fixed(9000, 3).unwrap(), [9000, 9001, 9002]);
+        assert!(fixed(65_535, 2).is_err() && fixed(0, 1).is_err());
+    }
+
+    #[test]
+    fn all_ports_of_a_plan_differ() {
+        let plan = ClusterPlan::new(5, None, BTreeMap::new()).unwrap();
+        let mut ports = [plan.brokers, plan.controllers].concat();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 10);
+    }
+}
