@@ -1,1 +1,5 @@
-//! The Connect engine: worker, tasks, herders, offset stores.
+//! The Connect engine.
+
+pub mod herder;
+
+pub use herder::{Herder, HerderError};

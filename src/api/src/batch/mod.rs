@@ -6,10 +6,10 @@
 //! allocated; a stage that changes a value writes new bytes to the batch's tail or stores a
 //! [`Value`].
 //!
-//! - [`slot`]: spans, slots and rows.
+//! - `slot`: spans, slots and rows.
 //! - [`columns`]: what converters use: all keys or all values, turned into bytes or back, in place.
-//! - [`view`]: [`RecordRef`], a record as plugins read it.
-//! - [`edit`]: [`RecordBuilder`] and [`RecordMut`], how records are added and changed.
+//! - `view`: [`RecordRef`], a record as plugins read it.
+//! - `edit`: [`RecordBuilder`] and [`RecordMut`], how records are added and changed.
 
 pub mod columns;
 mod edit;
