@@ -1,0 +1,2 @@
+//! Topics, offsets and configurations.
+pub struct Admin;

@@ -1,0 +1,223 @@
+//! Metadata: asked for on demand, by hint and by age.
+//!
+//! Every caller enters a ticket. One of them holds the lock, asks the cluster for the union of all open
+//! tickets and settles them; the others find theirs settled when they get the lock. A caller that goes
+//! away takes its ticket with it, and the next one asks.
+
+use super::{Cluster, Inner, attempt};
+use crate::connection::ConnectionClass;
+use crate::error::ClientError;
+use crate::metadata::{MetadataSnapshot, TopicSelection};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::{Notify, watch};
+
+/// Metadata 12: topic ids; 13 adds KIP-1102 (rebootstrap), which is not used.
+const MAX_VERSION: i16 = 12;
+
+#[derive(Debug, Default)]
+pub(super) struct Refresher {
+    asking: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    hint: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Topics that were asked for by name, and are kept up to date.
+    known: BTreeSet<Arc<str>>,
+    next_ticket: u64,
+    tickets: BTreeMap<u64, Ticket>,
+    background_runs: bool,
+}
+
+#[derive(Debug)]
+struct Ticket {
+    topics: TopicSelection,
+    auto_create: bool,
+    settled: Option<Result<(), ClientError>>,
+}
+
+/// What one request asks for.
+#[derive(Debug, Default)]
+struct Union {
+    all: bool,
+    auto_create: bool,
+    names: BTreeSet<Arc<str>>,
+    tickets: Vec<u64>,
+}
+
+impl Cluster {
+    /// The snapshot of the last refresh; empty before the first.
+    pub fn metadata(&self) -> Arc<MetadataSnapshot> {
+        self.inner.snapshot.borrow().clone()
+    }
+
+    /// Tells of each new snapshot.
+    pub fn watch_metadata(&self) -> watch::Receiver<Arc<MetadataSnapshot>> {
+        self.inner.snapshot.subscribe()
+    }
+
+    /// Asks the cluster now, and gives a snapshot that is newer than this call. Concurrent calls share a
+    /// request. `allow_auto_create` lets the broker create missing topics, if it is configured to.
+    ///
+    /// One pass over all known brokers and bootstrap servers; [`ClientError::Unreachable`] says what happened at each. A topic
+    /// that the cluster does not know is no error here: see [`crate::metadata::TopicInfo::error`]. Cancel-safe.
+    pub async fn refresh(
+        &self,
+        topics: TopicSelection,
+        allow_auto_create: bool,
+    ) -> Result<Arc<MetadataSnapshot>, ClientError> {
+        self.ensure_background();
+        let ticket = self.inner.refresher.enter(topics, allow_auto_create);
+        let _asking = self.inner.refresher.asking.lock().await;
+        if let Some(settled) = ticket.settled() {
+            return settled.map(|()| self.metadata());
+        }
+        let union = self.inner.refresher.lock().union();
+        let answer = self.ask(&union).await;
+        let outcome = answer.map(|answer| self.publish(answer, union.all));
+        self.inner.refresher.lock().settle(&union, &outcome);
+        outcome.map(|()| self.metadata())
+    }
+
+    /// A hint that leaders or brokers have changed: a refresh of the known topics is done soon, in the
+    /// background, at most once in `retry.backoff.ms`. Does nothing before the first refresh.
+    pub fn request_refresh(&self) {
+        self.inner.refresher.hint.notify_one();
+    }
+
+    async fn ask(&self, union: &Union) -> Result<MetadataResponse, ClientError> {
+        let topic = |name: &Arc<str>| {
+            let name = TopicName(StrBytes::from_string(name.to_string()));
+            MetadataRequestTopic::default().with_name(Some(name))
+        };
+        let request = MetadataRequest::default()
+            .with_topics((!union.all).then(|| union.names.iter().map(topic).collect()))
+            .with_allow_auto_topic_creation(union.auto_create);
+        let timeout = self.inner.config.request_timeout;
+        let mut attempts = Vec::new();
+        for (target, address) in self.candidates(&self.inner.pool) {
+            let asked = async {
+                let connection =
+                    self.inner.pool.connection(target, ConnectionClass::Admin, &address).await?;
+                connection.call(MAX_VERSION, timeout, |_| request.clone()).await
+            };
+            match asked.await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => attempts.push(attempt(&address, &error)),
+            }
+        }
+        Err(ClientError::Unreachable { attempts })
+    }
+
+    fn publish(&self, answer: MetadataResponse, all: bool) {
+        self.inner.snapshot.send_modify(|snapshot| *snapshot = Arc::new(snapshot.updated(answer, all)));
+        let snapshot = self.metadata();
+        if !snapshot.brokers.is_empty() {
+            for pool in [&self.inner.pool, &self.pool] {
+                pool.drop_bootstrap();
+                pool.retain_nodes(|node| snapshot.brokers.contains_key(&node));
+            }
+        }
+    }
+
+    /// Starts the task that refreshes by age and hint, once.
+    fn ensure_background(&self) {
+        let mut state = self.inner.refresher.lock();
+        if !state.background_runs {
+            state.background_runs = true;
+            let hint = self.inner.refresher.hint.clone();
+            tokio::spawn(run_background(Arc::downgrade(&self.inner), hint));
+        }
+    }
+}
+
+/// Ends when the last handle of the cluster is gone.
+async fn run_background(cluster: Weak<Inner>, hint: Arc<Notify>) {
+    let Some(config) = cluster.upgrade().map(|inner| inner.config.clone()) else { return };
+    loop {
+        tokio::select! {
+            () = hint.notified() => {}
+            () = tokio::time::sleep(config.metadata_max_age) => {}
+        }
+        let Some(inner) = cluster.upgrade() else { return };
+        let pool = inner.pool.clone();
+        let refreshed = Cluster { inner, pool }.refresh(TopicSelection::Known, false).await;
+        if let Err(error) = refreshed {
+            tracing::warn!(%error, "metadata could not be refreshed");
+        }
+        // Hints that come meanwhile are kept as one.
+        tokio::time::sleep(config.retry_backoff).await;
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.refresher.hint.notify_one();
+    }
+}
+
+impl Refresher {
+    fn enter(&self, topics: TopicSelection, auto_create: bool) -> TicketGuard<'_> {
+        let mut state = self.lock();
+        if let TopicSelection::Named(names) = &topics {
+            state.known.extend(names.iter().cloned());
+        }
+        let id = state.next_ticket;
+        state.next_ticket += 1;
+        state.tickets.insert(id, Ticket { topics, auto_create, settled: None });
+        TicketGuard { refresher: self, id }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// All open tickets in one.
+    fn union(&self) -> Union {
+        let mut union = Union::default();
+        for (id, ticket) in self.tickets.iter().filter(|(_, t)| t.settled.is_none()) {
+            match &ticket.topics {
+                TopicSelection::None => {}
+                TopicSelection::Known => union.names.extend(self.known.iter().cloned()),
+                TopicSelection::Named(names) => union.names.extend(names.iter().cloned()),
+                TopicSelection::All => union.all = true,
+            }
+            union.auto_create |= ticket.auto_create;
+            union.tickets.push(*id);
+        }
+        union
+    }
+
+    fn settle(&mut self, union: &Union, outcome: &Result<(), ClientError>) {
+        for id in &union.tickets {
+            if let Some(ticket) = self.tickets.get_mut(id) {
+                ticket.settled = Some(outcome.clone());
+            }
+        }
+    }
+}
+
+/// Takes the ticket away when its caller is done or gone.
+struct TicketGuard<'a> {
+    refresher: &'a Refresher,
+    id: u64,
+}
+
+impl TicketGuard<'_> {
+    fn settled(&self) -> Option<Result<(), ClientError>> {
+        self.refresher.lock().tickets.get(&self.id).and_then(|t| t.settled.clone())
+    }
+}
+
+impl Drop for TicketGuard<'_> {
+    fn drop(&mut self) {
+        self.refresher.lock().tickets.remove(&self.id);
+    }
+}

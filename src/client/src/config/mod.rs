@@ -1,0 +1,145 @@
+//! Settings that producers, consumers and admin clients have in common.
+//!
+//! Keys, defaults and error texts are those of `org.apache.kafka.clients.CommonClientConfigs` (4.x).
+
+mod address;
+mod reader;
+
+pub use address::Address;
+pub(crate) use reader::{Reader, invalid};
+
+use crate::error::ConfigError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How to reach a cluster, and how patiently.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// `bootstrap.servers`: at least one address.
+    pub bootstrap_servers: Vec<Address>,
+    /// `client.id`: sent with each request, seen in the brokers' logs and quotas.
+    pub client_id: Arc<str>,
+    /// `request.timeout.ms`: how long an answer may take; afterwards the connection is closed.
+    pub request_timeout: Duration,
+    /// `default.api.timeout.ms`: how long an operation may take with all its retries.
+    pub default_api_timeout: Duration,
+    /// `retry.backoff.ms`: wait before the first retry; doubles up to [`Self::retry_backoff_max`].
+    pub retry_backoff: Duration,
+    /// `retry.backoff.max.ms`.
+    pub retry_backoff_max: Duration,
+    /// `reconnect.backoff.ms`: wait before a broker is connected to again; doubles up to
+    /// [`Self::reconnect_backoff_max`].
+    pub reconnect_backoff: Duration,
+    /// `reconnect.backoff.max.ms`.
+    pub reconnect_backoff_max: Duration,
+    /// `metadata.max.age.ms`: metadata older than this is fetched again without being asked for.
+    pub metadata_max_age: Duration,
+    /// `socket.connection.setup.timeout.ms`: how long the first attempt to connect may take; grows with
+    /// each failure up to [`Self::connection_setup_timeout_max`].
+    pub connection_setup_timeout: Duration,
+    /// `socket.connection.setup.timeout.max.ms`.
+    pub connection_setup_timeout_max: Duration,
+    /// `send.buffer.bytes`: `SO_SNDBUF`; `None` (-1) leaves it to the operating system.
+    pub send_buffer: Option<u32>,
+    /// `receive.buffer.bytes`: `SO_RCVBUF`; `None` (-1) leaves it to the operating system.
+    pub receive_buffer: Option<u32>,
+    /// Keys that mean nothing here. Not an error, since one map often configures several clients.
+    pub unused: BTreeSet<String>,
+}
+
+impl ClientConfig {
+    /// Reads the settings. Unknown keys end up in [`Self::unused`]; a value that its key does not take is an error that
+    /// names both.
+    pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let reader = Reader::new(map);
+        let servers = reader
+            .list("bootstrap.servers")
+            .ok_or_else(|| ConfigError::Missing { key: "bootstrap.servers".to_owned() })?;
+        let protocol = reader.text("security.protocol").unwrap_or("PLAINTEXT");
+        check_security_protocol(protocol)?;
+        let setup = reader.millis("socket.connection.setup.timeout.ms", 10_000)?;
+        let retry_backoff = reader.millis("retry.backoff.ms", 100)?;
+        let reconnect_backoff = reader.millis("reconnect.backoff.ms", 50)?;
+        Ok(Self {
+            bootstrap_servers: address::parse_bootstrap(&servers)?,
+            client_id: reader.text("client.id").unwrap_or_default().into(),
+            request_timeout: reader.int_millis("request.timeout.ms", 30_000)?,
+            default_api_timeout: reader.int_millis("default.api.timeout.ms", 60_000)?,
+            retry_backoff,
+            retry_backoff_max: reader.millis("retry.backoff.max.ms", 1_000)?.max(retry_backoff),
+            reconnect_backoff,
+            reconnect_backoff_max: reader.millis("reconnect.backoff.max.ms", 1_000)?.max(reconnect_backoff),
+            metadata_max_age: reader.millis("metadata.max.age.ms", 300_000)?,
+            connection_setup_timeout: setup,
+            connection_setup_timeout_max: reader
+                .millis("socket.connection.setup.timeout.max.ms", 30_000)?
+                .max(setup),
+            send_buffer: u32::try_from(reader.int("send.buffer.bytes", -1, -1)?).ok(),
+            receive_buffer: u32::try_from(reader.int("receive.buffer.bytes", -1, -1)?).ok(),
+            unused: reader.unused(),
+        })
+    }
+
+    /// The defaults with these servers, written as in `bootstrap.servers`.
+    pub fn new(bootstrap_servers: &str) -> Result<Self, ConfigError> {
+        Self::from_map(&BTreeMap::from([("bootstrap.servers".to_owned(), bootstrap_servers.to_owned())]))
+    }
+}
+
+fn check_security_protocol(protocol: &str) -> Result<(), ConfigError> {
+    let reason = match protocol.to_ascii_uppercase().as_str() {
+        "PLAINTEXT" => return Ok(()),
+        "SSL" | "SASL_SSL" | "SASL_PLAINTEXT" => {
+            "TLS and SASL are not supported yet; use a PLAINTEXT listener"
+        }
+        _ => "String must be one of: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL",
+    };
+    Err(invalid("security.protocol", protocol, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(pairs: &[(&str, &str)]) -> Result<ClientConfig, ConfigError> {
+        ClientConfig::from_map(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn defaults_are_kafkas() {
+        let config = ClientConfig::new("a:1").unwrap();
+        assert_eq!(config.request_timeout, Duration::from_secs(30));
+        assert_eq!(config.metadata_max_age, Duration::from_secs(300));
+        assert_eq!((config.send_buffer, config.receive_buffer), (None, None));
+        assert!(config.unused.is_empty());
+    }
+
+    #[test]
+    fn wrong_values_name_the_key() {
+        let error = config(&[("bootstrap.servers", "a:1"), ("request.timeout.ms", "abc")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Invalid value abc for configuration request.timeout.ms: Not a number of type INT"
+        );
+        let error = config(&[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Missing required configuration \"bootstrap.servers\" which has no default value."
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_listed() {
+        let config = config(&[("bootstrap.servers", "a:1"), ("acks", "all")]).unwrap();
+        assert_eq!(config.unused, BTreeSet::from(["acks".to_owned()]));
+    }
+
+    #[test]
+    fn only_plaintext_for_now() {
+        let error = config(&[("bootstrap.servers", "a:1"), ("security.protocol", "SASL_SSL")]).unwrap_err();
+        assert!(error.to_string().contains("not supported yet"), "{error}");
+        assert!(config(&[("bootstrap.servers", "a:1"), ("security.protocol", "http")]).is_err());
+    }
+}

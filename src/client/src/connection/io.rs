@@ -1,0 +1,267 @@
+//! The two tasks of a connection.
+
+use super::codec::Frame;
+use super::MAX_FRAME_LEN;
+use crate::error::ClientError;
+use bytes::{Buf, Bytes, BytesMut};
+use crossdock_wire::frame::{missing_bytes, take_frame};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Requests that are put into one write at most.
+const COALESCE: usize = 32;
+/// Least room for a read.
+const READ_CHUNK: usize = 64 << 10;
+/// Room that is reserved at most ahead of the bytes that came.
+const READ_AHEAD: usize = 16 << 20;
+
+type ReplySender = oneshot::Sender<Result<Bytes, ClientError>>;
+
+/// A request on its way to the writer. Dropping it tells the caller that it was not sent.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) frame: Frame,
+    pub(super) answered: bool,
+    pub(super) reply: ReplySender,
+}
+
+#[derive(Debug)]
+struct Pending {
+    correlation_id: i32,
+    api: &'static str,
+    reply: ReplySender,
+}
+
+/// What the handle and both tasks share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) broker: Arc<str>,
+    state: Mutex<State>,
+    closing: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Requests that were (at least partly) written, in order.
+    pending: VecDeque<Pending>,
+    closed: Option<Arc<str>>,
+}
+
+impl Shared {
+    pub(super) fn new(broker: Arc<str>) -> Self {
+        Self { broker, state: Mutex::default(), closing: watch::Sender::new(false) }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().closed.is_none()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.lock().pending.len()
+    }
+
+    /// Closes once; later reasons are ignored. The request whose answer should have come next gets
+    /// `culprit` as its error, if there is one.
+    pub(super) fn close(&self, reason: Arc<str>, culprit: Option<String>) {
+        let pending = {
+            let mut state = self.lock();
+            if state.closed.is_some() {
+                return;
+            }
+            state.closed = Some(reason);
+            std::mem::take(&mut state.pending)
+        };
+        self.closing.send_replace(true);
+        let mut culprit = culprit;
+        for waiting in pending {
+            let error = match culprit.take() {
+                Some(reason) => ClientError::Protocol { broker: self.broker.clone(), api: waiting.api, reason },
+                None => self.lost(waiting.api, true),
+            };
+            // The caller may have gone; then nobody needs the error.
+            let _ = waiting.reply.send(Err(error));
+        }
+    }
+
+    /// The error of a call that ends because the connection is closed.
+    pub(super) fn lost(&self, api: &'static str, may_have_been_sent: bool) -> ClientError {
+        let reason = self.lock().closed.clone().unwrap_or_else(|| "it is being closed".into());
+        ClientError::Disconnected { broker: self.broker.clone(), api, reason, may_have_been_sent }
+    }
+
+    /// Notes requests as sent, before their first byte is written; false if the connection is closed.
+    fn register(&self, batch: &mut Vec<Outgoing>, segments: &mut Segments, one_way: &mut Vec<ReplySender>) -> bool {
+        let mut state = self.lock();
+        if state.closed.is_some() {
+            return false;
+        }
+        for Outgoing { frame, answered, reply } in batch.drain(..) {
+            segments.extend(frame.segments);
+            if answered {
+                let (correlation_id, api) = (frame.correlation_id, frame.api);
+                state.pending.push_back(Pending { correlation_id, api, reply });
+            } else {
+                one_way.push(reply);
+            }
+        }
+        true
+    }
+
+    /// Hands an answer to the request that waits longest, which must be the one it names.
+    fn answer(&self, mut frame: Bytes) -> Result<(), String> {
+        let Some(id) = frame.first_chunk::<4>().map(|b| i32::from_be_bytes(*b)) else {
+            return Err(format!("a response of {} bytes is too short", frame.len()));
+        };
+        frame.advance(4);
+        let waiting = {
+            let mut state = self.lock();
+            match state.pending.front() {
+                Some(first) if first.correlation_id == id => state.pending.pop_front(),
+                Some(first) => {
+                    return Err(format!("a response has id {id} where {} was expected", first.correlation_id));
+                }
+                None if state.closed.is_some() => None,
+                None => return Err(format!("a response has id {id}, but nothing was asked")),
+            }
+        };
+        if let Some(waiting) = waiting {
+            // A caller that gave up is not an error: its answer is thrown away here.
+            let _ = waiting.reply.send(Ok(frame));
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code panics while it holds the lock, and the state is valid after each step.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes what is queued, several requests in one go, until the connection is closed or its handle dropped.
+pub(super) async fn write_loop<W>(shared: Arc<Shared>, mut write: W, mut queue: mpsc::Receiver<Outgoing>)
+where
+    W: AsyncWrite + Unpin,
+{
+    let mut closing = shared.closing.subscribe();
+    let reason = tokio::select! {
+        reason = write_queued(&shared, &mut write, &mut queue) => reason,
+        _ = closing.wait_for(|closed| *closed) => None,
+    };
+    shared.close(reason.unwrap_or_else(|| "it is no longer used".into()), None);
+    // The peer may have gone already; there is nothing left to tell it.
+    let _ = write.shutdown().await;
+}
+
+async fn write_queued<W>(
+    shared: &Shared,
+    write: &mut W,
+    queue: &mut mpsc::Receiver<Outgoing>,
+) -> Option<Arc<str>>
+where
+    W: AsyncWrite + Unpin,
+{
+    let mut batch = Vec::with_capacity(COALESCE);
+    let mut one_way = Vec::new();
+    let mut segments = Segments::default();
+    while queue.recv_many(&mut batch, COALESCE).await > 0 {
+        if !shared.register(&mut batch, &mut segments, &mut one_way) {
+            return None;
+        }
+        let written = async {
+            write.write_all_buf(&mut segments).await?;
+            write.flush().await
+        };
+        if let Err(error) = written.await {
+            for reply in one_way.drain(..) {
+                let _ = reply.send(Err(shared.lost("Produce", true)));
+            }
+            return Some(format!("cannot write: {error}").into());
+        }
+        for reply in one_way.drain(..) {
+            let _ = reply.send(Ok(Bytes::new()));
+        }
+    }
+    None
+}
+
+/// Reads answers and hands them out until the connection is closed.
+pub(super) async fn read_loop<R: AsyncRead + Unpin>(shared: Arc<Shared>, read: R) {
+    let mut closing = shared.closing.subscribe();
+    let (reason, culprit) = tokio::select! {
+        end = read_answers(&shared, read) => end,
+        _ = closing.wait_for(|closed| *closed) => return,
+    };
+    shared.close(reason, culprit);
+}
+
+/// Ends with the reason, and with what was wrong if the peer broke the protocol.
+async fn read_answers<R: AsyncRead + Unpin>(shared: &Shared, mut read: R) -> (Arc<str>, Option<String>) {
+    let broken = |reason: String| (Arc::from("the broker broke the protocol"), Some(reason));
+    let mut buf = BytesMut::new();
+    loop {
+        loop {
+            match take_frame(&mut buf, MAX_FRAME_LEN) {
+                Ok(Some(frame)) => {
+                    if let Err(reason) = shared.answer(frame) {
+                        return broken(reason);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return broken(error.to_string()),
+            }
+        }
+        // Room for the frame that is announced, but not much ahead of what has really come.
+        let ahead = READ_AHEAD.max(buf.len());
+        buf.reserve(missing_bytes(&buf, MAX_FRAME_LEN).clamp(READ_CHUNK, ahead));
+        match read.read_buf(&mut buf).await {
+            Ok(0) => return ("the broker closed it".into(), None),
+            Ok(_) => {}
+            Err(error) => return (format!("cannot read: {error}").into(), None),
+        }
+    }
+}
+
+/// Pieces to be written in order, as one [`Buf`] for vectored writes.
+#[derive(Debug, Default)]
+struct Segments {
+    pieces: VecDeque<Bytes>,
+}
+
+impl Segments {
+    fn extend(&mut self, pieces: impl IntoIterator<Item = Bytes>) {
+        self.pieces.extend(pieces.into_iter().filter(|p| !p.is_empty()));
+    }
+}
+
+impl Buf for Segments {
+    fn remaining(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.pieces.front().map_or(&[], |p| p)
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
+        let mut n = 0;
+        for (slot, piece) in dst.iter_mut().zip(&self.pieces) {
+            *slot = IoSlice::new(piece);
+            n += 1;
+        }
+        n
+    }
+
+    fn advance(&mut self, mut cnt: usize) {
+        while let Some(first) = self.pieces.front_mut() {
+            if cnt < first.len() {
+                first.advance(cnt);
+                return;
+            }
+            cnt -= first.len();
+            self.pieces.pop_front();
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! One TCP connection to one broker.
+//!
+//! # Layout
+//!
+//! - [`Connection`]: the handle; calls are made through it, by many tasks at once.
+//! - `codec`: request frames and response bodies.
+//! - `io`: the two tasks of a connection, one that writes and one that reads.
+//! - [`versions`]: which versions of which APIs the broker speaks.
+//!
+//! # How data flows
+//!
+//! ```text
+//! call ─▶ queue ─▶ writer (coalesces, vectored) ─▶ socket ─▶ broker
+//!                    └▶ pending, in order ◀─ reader ◀─ socket
+//! call ◀─ oneshot ──────┘
+//! ```
+//!
+//! Requests are pipelined, and Kafka answers in the order of the requests. A broker works on one request
+//! of a connection at a time, so calls that the broker may hold (fetches, joins) get connections of
+//! their own: see [`ConnectionClass`].
+//!
+//! # What it must never do
+//!
+//! Let a dropped call disturb the stream (its answer is read and thrown away), go on after a protocol
+//! error or a timeout, or report as failed what may have been carried out.
+
+mod codec;
+mod io;
+pub mod versions;
+
+pub(crate) use codec::{Frame, FrameHead, api_name, decode_response};
+pub use versions::ApiVersions;
+
+use crate::config::{Address, ClientConfig};
+use crate::error::{ClientError, ErrorCode};
+use bytes::Bytes;
+use io::{Outgoing, Shared};
+use kafka_protocol::messages::ApiVersionsRequest;
+use kafka_protocol::protocol::{Request, StrBytes};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// What a connection is used for. A broker handles one request of a connection after the other, and may
+/// hold some for long; so each kind of waiting has a connection of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConnectionClass {
+    /// Metadata, topics, configurations, offsets.
+    Admin,
+    /// Fetches, which the broker holds until there is data.
+    Fetch,
+    /// Group membership and committed offsets; joins are held until all members are there.
+    Group,
+    /// Record batches.
+    Produce,
+}
+
+/// Largest frame that is accepted from a broker, in bytes. The largest `fetch.max.bytes` in use is 50 MiB.
+pub(crate) const MAX_FRAME_LEN: usize = 100 << 20;
+
+/// Requests that may wait to be written.
+const QUEUE_LEN: usize = 64;
+
+/// A connection in use. Dropping it closes the socket after what is queued has been written.
+#[derive(Debug)]
+pub struct Connection {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Outgoing>,
+    next_id: AtomicI32,
+    client_id: StrBytes,
+    versions: ApiVersions,
+}
+
+impl Connection {
+    /// Connects, with TCP_NODELAY, and negotiates API versions; both together within `timeout`. Each
+    /// address that the name resolves to is tried. Dropping the future leaves nothing behind.
+    pub async fn connect(
+        address: &Address,
+        config: &ClientConfig,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
+        let broker: Arc<str> = address.to_string().into();
+        let deadline = Instant::now() + timeout;
+        let failed = |source| ClientError::Connect { broker: broker.clone(), source: Arc::new(source) };
+        let socket = match tokio::time::timeout_at(deadline, open_socket(address, config)).await {
+            Ok(socket) => socket.map_err(failed)?,
+            Err(_) => {
+                let text = format!("no connection within {} ms", timeout.as_millis());
+                return Err(failed(std::io::Error::new(std::io::ErrorKind::TimedOut, text)));
+            }
+        };
+        let (read, write) = socket.into_split();
+        let mut connection = Self::start(broker, &config.client_id, read, write);
+        connection.versions = connection.negotiate(deadline).await?;
+        Ok(connection)
+    }
+
+    /// Runs a connection over any pair of streams; versions are not negotiated yet.
+    fn start<R, W>(broker: Arc<str>, client_id: &str, read: R, write: W) -> Self
+    where
+        R: tokio::io::AsyncRead + Unpin + Send + 'static,
+        W: tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let shared = Arc::new(Shared::new(broker));
+        let (queue, outgoing) = mpsc::channel(QUEUE_LEN);
+        tokio::spawn(io::write_loop(shared.clone(), write, outgoing));
+        tokio::spawn(io::read_loop(shared.clone(), read));
+        Self {
+            shared,
+            queue,
+            next_id: AtomicI32::new(0),
+            client_id: StrBytes::from_string(client_id.to_owned()),
+            versions: ApiVersions::default(),
+        }
+    }
+
+    /// Address of the broker, as connected to.
+    pub fn broker(&self) -> &Arc<str> {
+        &self.shared.broker
+    }
+
+    /// Versions that the broker speaks.
+    pub fn versions(&self) -> &ApiVersions {
+        &self.versions
+    }
+
+    /// Whether the connection can still be used.
+    pub fn is_open(&self) -> bool {
+        self.shared.is_open()
+    }
+
+    /// How many requests wait for an answer.
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight()
+    }
+
+    /// Closes the connection; all waiting calls end with `reason`.
+    pub fn close(&self, reason: &str) {
+        self.shared.close(reason.into(), None);
+    }
+
+    /// The highest version of `R` that both sides speak, at most `max_version`.
+    pub fn version_of<R: Request>(&self, max_version: i16) -> Result<i16, ClientError> {
+        let max = max_version.min(R::VERSIONS.max);
+        self.versions.choose(R::KEY, R::VERSIONS.min, max).ok_or_else(|| ClientError::UnsupportedVersion {
+            broker: self.broker().clone(),
+            api: api_name(R::KEY),
+            min: R::VERSIONS.min,
+            max,
+        })
+    }
+
+    /// Sends a request, made for the negotiated version, and waits for its answer.
+    ///
+    /// After `timeout` the connection is closed, since its answers can no longer be trusted to come, and
+    /// the outcome is unknown. Dropping the future is safe: the answer is read and thrown away.
+    pub async fn call<R: Request>(
+        &self,
+        max_version: i16,
+        timeout: Duration,
+        request: impl FnOnce(i16) -> R,
+    ) -> Result<R::Response, ClientError> {
+        let version = self.version_of::<R>(max_version)?;
+        self.call_at(version, Instant::now() + timeout, timeout, &request(version)).await
+    }
+
+    async fn call_at<R: Request>(
+        &self,
+        version: i16,
+        deadline: Instant,
+        timeout: Duration,
+        request: &R,
+    ) -> Result<R::Response, ClientError> {
+        let head = self.head(R::KEY, version, R::header_version(version));
+        let frame = Frame::encode(&head, request)?;
+        let body = self.send(frame, deadline, timeout, true).await?.body().await?;
+        decode_response::<R>(body, version).map_err(|reason| self.broken_by(api_name(R::KEY), reason))
+    }
+
+    /// The head of the next request; its id is used up.
+    pub(crate) fn head(&self, api_key: i16, version: i16, header_version: i16) -> FrameHead {
+        let correlation_id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let client_id = self.client_id.clone();
+        FrameHead { api_key, version, header_version, correlation_id, client_id }
+    }
+
+    /// Queues a frame. Frames are written in the order in which these futures complete. With `answered` false the broker sends
+    /// no answer, and the reply is an empty body once the frame is written.
+    pub(crate) async fn send(
+        &self,
+        frame: Frame,
+        deadline: Instant,
+        timeout: Duration,
+        answered: bool,
+    ) -> Result<Reply, ClientError> {
+        let api = frame.api;
+        let (reply, answer) = oneshot::channel();
+        let outgoing = Outgoing { frame, answered, reply };
+        let waiting = Reply { answer, api, deadline, timeout, shared: self.shared.clone() };
+        match tokio::time::timeout_at(deadline, self.queue.send(outgoing)).await {
+            Ok(Ok(())) => Ok(waiting),
+            Ok(Err(_)) => Err(self.shared.lost(api, false)),
+            Err(_) => Err(waiting.timed_out()),
+        }
+    }
+
+    /// Closes the connection after an answer that cannot be understood.
+    pub(crate) fn broken_by(&self, api: &'static str, reason: String) -> ClientError {
+        self.close(&format!("the answer to {api} cannot be understood: {reason}"));
+        ClientError::Protocol { broker: self.broker().clone(), api, reason }
+    }
+
+    /// ApiVersions 3, or 0 if the broker is older (KIP-511: it then answers in version 0).
+    async fn negotiate(&self, deadline: Instant) -> Result<ApiVersions, ClientError> {
+        let api = api_name(ApiVersionsRequest::KEY);
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("crossdock"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let head = self.head(ApiVersionsRequest::KEY, 3, 2);
+        let frame = Frame::encode(&head, &request)?;
+        let body = self.send(frame, deadline, timeout, true).await?.body().await?;
+        let answer = if codec::leading_error(&body) == Some(ErrorCode::UNSUPPORTED_VERSION) {
+            self.call_at(0, deadline, timeout, &ApiVersionsRequest::default()).await?
+        } else {
+            decode_response::<ApiVersionsRequest>(body, 3).map_err(|reason| self.broken_by(api, reason))?
+        };
+        match ErrorCode(answer.error_code).ok() {
+            Ok(()) => Ok(ApiVersions::new(&answer)),
+            Err(code) => {
+                self.close("API versions were refused");
+                Err(crate::error::BrokerError::new(code, api).into())
+            }
+        }
+    }
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    answer: oneshot::Receiver<Result<Bytes, ClientError>>,
+    api: &'static str,
+    deadline: Instant,
+    timeout: Duration,
+    shared: Arc<Shared>,
+}
+
+impl Reply {
+    /// Waits for the answer, without its correlation id. Dropping the future gives the answer up.
+    pub(crate) async fn body(mut self) -> Result<Bytes, ClientError> {
+        match tokio::time::timeout_at(self.deadline, &mut self.answer).await {
+            Ok(Ok(answer)) => answer,
+            // Dropped from the queue before it was written.
+            Ok(Err(_)) => Err(self.shared.lost(self.api, false)),
+            Err(_) => Err(self.timed_out()),
+        }
+    }
+
+    fn timed_out(&self) -> ClientError {
+        let (api, after) = (self.api, self.timeout);
+        let reason = format!("{api} was not answered within {} ms", after.as_millis());
+        self.shared.close(reason.into(), None);
+        ClientError::Timeout { broker: self.shared.broker.clone(), api, after }
+    }
+}
+
+async fn open_socket(address: &Address, config: &ClientConfig) -> std::io::Result<TcpStream> {
+    let mut last = None;
+    for resolved in tokio::net::lookup_host((&*address.host, address.port)).await? {
+        let socket = if resolved.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(bytes) = config.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = config.receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        socket.set_nodelay(true)?;
+        match socket.connect(resolved).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,527 @@
+//! Membership in a classic group, as a state machine without I/O and without a clock.
+//!
+//! What comes in: the time, the answers to requests, and what the application wants. What goes out:
+//! [`Action`]s, taken with [`Membership::next_action`]. The machine mirrors
+//! `org.apache.kafka.clients.consumer.internals.AbstractCoordinator`; KIP-394 (member id
+//! required) and KIP-345 (static members) do not concern its callers. It knows neither the protocol type nor what an assignment means, so consumers and Connect's workers share it.
+//!
+//! ```text
+//!          join()            prepared()          leader: assign()
+//!   Idle ────────▶ Preparing ─────────▶ Joining ─────────────────▶ Syncing ──▶ Stable
+//!                    ▲   ▲                 │ error: Waiting, then Joining         │
+//!                    │   └─────────────────┴──────────────────────────────────────┤ rebalance
+//!                    └──────── Lost (kicked out, fenced generation, poll expired) ┘
+//! ```
+//!
+//! Every request carries an attempt number; the answer to an attempt that was given up is ignored.
+//! Heartbeats go on in `Preparing`, so that an application that is slow to give up its assignment
+//! stays a member. It must never send a JoinGroup before the application said [`Membership::prepared`].
+
+use crate::error::ErrorCode;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Timing of a membership.
+#[derive(Debug, Clone)]
+pub struct MembershipConfig {
+    /// `group.instance.id`: a static member keeps its assignment over a restart (KIP-345) and does
+    /// not leave the group when it stops.
+    pub instance_id: Option<String>,
+    /// Time between heartbeats; at most a third of the session timeout is usual.
+    pub heartbeat_interval: Duration,
+    /// First pause before a request is tried again.
+    pub retry_backoff: Duration,
+    /// Upper bound of that pause, which doubles with every failure.
+    pub retry_backoff_max: Duration,
+}
+
+/// One generation of the group, as this member takes part in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// Number of the generation.
+    pub id: i32,
+    /// Id that the coordinator gave to this member.
+    pub member_id: Arc<str>,
+    /// Protocol that the coordinator chose among those of all members.
+    pub protocol: Arc<str>,
+}
+
+/// A member as the leader sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Member id.
+    pub member_id: String,
+    /// `group.instance.id` of a static member.
+    pub instance_id: Option<String>,
+    /// The member's metadata for the chosen protocol.
+    pub metadata: Bytes,
+}
+
+/// How a generation ended for this member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GenerationEnd {
+    /// In order: offsets can still be committed under the old generation.
+    Rebalance,
+    /// The coordinator knows the member no more; others may have the assignment already.
+    Lost,
+}
+
+/// What the driver has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Tell the application that its assignment ends; then call [`Membership::prepared`].
+    Prepare(GenerationEnd),
+    /// Tell the application, which is giving up its assignment, that it is lost already.
+    LostMeanwhile,
+    /// Send JoinGroup; answer with [`Membership::on_join`].
+    Join {
+        /// Number to give back with the answer.
+        attempt: u64,
+        /// Member id; empty for a new member.
+        member_id: Arc<str>,
+    },
+    /// This member leads: compute everyone's assignment; answer with [`Membership::assign`].
+    Assign {
+        /// Number to give back with the answer.
+        attempt: u64,
+        /// The generation.
+        generation: Generation,
+        /// All members.
+        members: Vec<Member>,
+    },
+    /// Send SyncGroup; answer with [`Membership::on_sync`].
+    Sync {
+        /// Number to give back with the answer.
+        attempt: u64,
+        /// The generation.
+        generation: Generation,
+        /// Member ids with their assignments; empty unless this member leads.
+        assignments: Vec<(String, Bytes)>,
+    },
+    /// Hand the assignment to the application.
+    Assigned {
+        /// The generation.
+        generation: Generation,
+        /// The assignment's bytes.
+        assignment: Bytes,
+    },
+    /// Send Heartbeat; answer with [`Membership::on_heartbeat`].
+    Heartbeat {
+        /// Number to give back with the answer.
+        attempt: u64,
+        /// The generation.
+        generation: Generation,
+    },
+    /// Send LeaveGroup; no answer is expected.
+    Leave {
+        /// Id of the member that leaves.
+        member_id: Arc<str>,
+        /// Whether JoinGroup or SyncGroup is still unanswered; both hold up their connection.
+        joining: bool,
+    },
+    /// Look the coordinator up again before the next request.
+    ForgetCoordinator,
+    /// The membership cannot go on; the application has to be told.
+    Failed(ErrorCode),
+}
+
+/// Why a request brought no answer that helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyError {
+    /// The coordinator refused it.
+    Code(ErrorCode),
+    /// No coordinator could be reached, or it did not answer; what it did is unknown.
+    Unreachable,
+}
+
+/// The useful part of a JoinGroup response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The generation that begins.
+    pub generation: Generation,
+    /// All members, if this member leads; else `None`.
+    pub members: Option<Vec<Member>>,
+    /// KIP-814: the leader must not compute a new assignment.
+    pub skip_assignment: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    Preparing,
+    Waiting { until: Instant },
+    Joining { attempt: u64 },
+    Assigning { attempt: u64 },
+    Syncing { attempt: u64 },
+    Stable,
+    Failed,
+}
+
+/// What may be done with offsets now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Member of this generation; offsets can be committed under it.
+    Member(Generation),
+    /// Between two generations: a commit would be refused.
+    Rebalancing,
+    /// Not a member.
+    None,
+}
+
+/// The state machine; see the module's documentation.
+#[derive(Debug)]
+pub struct Membership {
+    config: MembershipConfig,
+    state: State,
+    member_id: Arc<str>,
+    generation: Option<Generation>,
+    actions: VecDeque<Action>,
+    last_attempt: u64,
+    failures: u32,
+    rejoin_when_stable: bool,
+    heartbeat: Heartbeat,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Heartbeat {
+    next_at: Instant,
+    in_flight: Option<u64>,
+}
+
+impl Membership {
+    /// A membership that does nothing until [`Membership::join`].
+    pub fn new(config: MembershipConfig, now: Instant) -> Self {
+        Self {
+            config,
+            state: State::Idle,
+            member_id: Arc::from(""),
+            generation: None,
+            actions: VecDeque::new(),
+            last_attempt: 0,
+            failures: 0,
+            rejoin_when_stable: false,
+            heartbeat: Heartbeat { next_at: now, in_flight: None },
+        }
+    }
+
+    /// The next thing to do at `now`; `None` until [`Membership::deadline`] or the next input.
+    pub fn next_action(&mut self, now: Instant) -> Option<Action> {
+        if let State::Waiting { until } = self.state
+            && now >= until
+        {
+            self.send_join();
+        }
+        self.beat(now);
+        self.actions.pop_front()
+    }
+
+    /// When [`Membership::next_action`] has something to do without further input.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Waiting { until } => Some(until),
+            _ if self.beats() && self.heartbeat.in_flight.is_none() => Some(self.heartbeat.next_at),
+            _ => None,
+        }
+    }
+
+    /// Whether it is, or is about to become, a member.
+    pub fn is_active(&self) -> bool {
+        !matches!(self.state, State::Idle | State::Failed)
+    }
+
+    /// Whether, and as what, offsets can be committed.
+    pub fn standing(&self) -> Standing {
+        match (self.state, &self.generation) {
+            (State::Stable | State::Preparing, Some(generation)) => Standing::Member(generation.clone()),
+            (
+                State::Waiting { .. }
+                | State::Joining { .. }
+                | State::Assigning { .. }
+                | State::Syncing { .. },
+                _,
+            ) => Standing::Rebalancing,
+            _ => Standing::None,
+        }
+    }
+
+    /// Becomes a member. Nothing happens if it is one, or is about to be.
+    pub fn join(&mut self) {
+        if self.state == State::Idle {
+            self.prepare(GenerationEnd::Rebalance);
+        }
+    }
+
+    /// Asks for a new generation, since the subscription, the metadata or what is to be assigned changed.
+    pub fn rejoin(&mut self) {
+        match self.state {
+            State::Stable => self.prepare(GenerationEnd::Rebalance),
+            State::Joining { .. } | State::Assigning { .. } | State::Syncing { .. } => {
+                self.rejoin_when_stable = true;
+            }
+            State::Idle | State::Preparing | State::Waiting { .. } | State::Failed => {}
+        }
+    }
+
+    /// The application has given up its assignment.
+    pub fn prepared(&mut self) {
+        if self.state == State::Preparing {
+            self.send_join();
+        }
+    }
+
+    /// The application was away for longer than `max.poll.interval.ms`: leaves the group, as Java's
+    /// heartbeat thread does, and rejoins once the application is back (it confirms the loss). Nothing
+    /// happens while there is no generation to leave.
+    pub fn poll_expired(&mut self) {
+        if !self.beats() {
+            return;
+        }
+        self.push_leave();
+        self.member_id = Arc::from("");
+        self.lose();
+    }
+
+    /// Leaves the group for good (until [`Membership::join`]). A static member sends nothing.
+    pub fn leave(&mut self) {
+        if !matches!(self.state, State::Idle | State::Failed) && self.config.instance_id.is_none() {
+            self.push_leave();
+        }
+        self.state = State::Idle;
+        self.generation = None;
+        self.member_id = Arc::from("");
+        self.heartbeat.in_flight = None;
+        self.rejoin_when_stable = false;
+    }
+
+    /// The driver met an error that trying again cannot mend.
+    pub fn fail(&mut self, code: ErrorCode) {
+        self.state = State::Failed;
+        self.generation = None;
+        self.heartbeat.in_flight = None;
+        self.actions.push_back(Action::Failed(code));
+    }
+
+    /// The answer to JoinGroup.
+    pub fn on_join(&mut self, now: Instant, attempt: u64, answer: Result<Joined, ReplyError>) {
+        if self.state != (State::Joining { attempt }) {
+            return;
+        }
+        match answer {
+            Ok(joined) => self.joined(joined),
+            Err(error) => self.join_refused(now, error),
+        }
+    }
+
+    /// JoinGroup was refused because a new member has to come back with the id it is given (KIP-394).
+    pub fn on_member_id(&mut self, attempt: u64, member_id: &str) {
+        if self.state == (State::Joining { attempt }) {
+            self.member_id = Arc::from(member_id);
+            self.send_join();
+        }
+    }
+
+    /// The leader's assignments, or `None` if they could not be computed now.
+    pub fn assign(&mut self, now: Instant, attempt: u64, assignments: Option<Vec<(String, Bytes)>>) {
+        if self.state != (State::Assigning { attempt }) {
+            return;
+        }
+        match assignments {
+            Some(assignments) => self.send_sync(assignments),
+            None => self.wait(now),
+        }
+    }
+
+    /// The answer to SyncGroup.
+    pub fn on_sync(&mut self, now: Instant, attempt: u64, answer: Result<Bytes, ReplyError>) {
+        if self.state != (State::Syncing { attempt }) {
+            return;
+        }
+        match (answer, self.generation.clone()) {
+            (Ok(assignment), Some(generation)) => {
+                self.state = State::Stable;
+                self.failures = 0;
+                self.heartbeat =
+                    Heartbeat { next_at: now + self.config.heartbeat_interval, in_flight: None };
+                self.actions.push_back(Action::Assigned { generation, assignment });
+                if std::mem::take(&mut self.rejoin_when_stable) {
+                    self.prepare(GenerationEnd::Rebalance);
+                }
+            }
+            (Ok(_), None) => self.wait(now),
+            (Err(ReplyError::Code(ErrorCode::REBALANCE_IN_PROGRESS)), _) => self.send_join(),
+            (Err(error), _) => self.join_refused(now, error),
+        }
+    }
+
+    /// The answer to Heartbeat.
+    pub fn on_heartbeat(&mut self, now: Instant, attempt: u64, answer: Result<(), ReplyError>) {
+        if self.heartbeat.in_flight != Some(attempt) {
+            return;
+        }
+        self.heartbeat.in_flight = None;
+        match answer {
+            Ok(()) => {
+                self.failures = 0;
+                self.heartbeat.next_at = now + self.config.heartbeat_interval;
+            }
+            Err(ReplyError::Code(code)) if is_verdict(code) => {
+                self.heartbeat.next_at = now + self.config.heartbeat_interval;
+                self.verdict(code);
+            }
+            Err(error) => {
+                if error != ReplyError::Code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) {
+                    self.actions.push_back(Action::ForgetCoordinator);
+                }
+                self.failures = self.failures.saturating_add(1);
+                self.heartbeat.next_at = now + self.backoff();
+            }
+        }
+    }
+
+    /// A commit under generation `generation` was refused with `code`. Ignored unless that is the
+    /// present generation.
+    pub fn on_commit_refused(&mut self, generation: i32, code: ErrorCode) {
+        let current = self.generation.as_ref().is_some_and(|g| g.id == generation);
+        if current && self.beats() && is_verdict(code) {
+            self.verdict(code);
+        }
+    }
+
+    fn prepare(&mut self, end: GenerationEnd) {
+        self.state = State::Preparing;
+        self.actions.push_back(Action::Prepare(end));
+    }
+
+    fn joined(&mut self, joined: Joined) {
+        self.member_id = joined.generation.member_id.clone();
+        self.generation = Some(joined.generation.clone());
+        match joined.members {
+            Some(members) if !joined.skip_assignment => {
+                let attempt = self.next_attempt();
+                self.state = State::Assigning { attempt };
+                self.actions.push_back(Action::Assign { attempt, generation: joined.generation, members });
+            }
+            _ => self.send_sync(Vec::new()),
+        }
+    }
+
+    /// JoinGroup or SyncGroup failed; the assignment was given up before.
+    fn join_refused(&mut self, now: Instant, error: ReplyError) {
+        self.generation = None;
+        let code = match error {
+            ReplyError::Code(code) => code,
+            ReplyError::Unreachable => {
+                self.actions.push_back(Action::ForgetCoordinator);
+                return self.wait(now);
+            }
+        };
+        match code {
+            ErrorCode::UNKNOWN_MEMBER_ID => {
+                self.member_id = Arc::from("");
+                self.wait(now);
+            }
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+            | ErrorCode::REBALANCE_IN_PROGRESS
+            | ErrorCode::ILLEGAL_GENERATION => self.wait(now),
+            code if code.is_retriable() => {
+                self.actions.push_back(Action::ForgetCoordinator);
+                self.wait(now);
+            }
+            code => self.fail(code),
+        }
+    }
+
+    /// The coordinator's word on this member's generation, by heartbeat or commit.
+    fn verdict(&mut self, code: ErrorCode) {
+        match code {
+            ErrorCode::REBALANCE_IN_PROGRESS => {
+                if self.state == State::Stable {
+                    self.prepare(GenerationEnd::Rebalance);
+                }
+            }
+            ErrorCode::UNKNOWN_MEMBER_ID => {
+                self.member_id = Arc::from("");
+                self.lose();
+            }
+            ErrorCode::ILLEGAL_GENERATION => self.lose(),
+            code => self.fail(code),
+        }
+    }
+
+    fn lose(&mut self) {
+        self.generation = None;
+        self.heartbeat.in_flight = None;
+        self.rejoin_when_stable = false;
+        if self.state == State::Preparing {
+            self.actions.push_back(Action::LostMeanwhile);
+        } else {
+            self.prepare(GenerationEnd::Lost);
+        }
+    }
+
+    fn send_join(&mut self) {
+        let attempt = self.next_attempt();
+        self.state = State::Joining { attempt };
+        self.heartbeat.in_flight = None;
+        self.actions.push_back(Action::Join { attempt, member_id: self.member_id.clone() });
+    }
+
+    fn send_sync(&mut self, assignments: Vec<(String, Bytes)>) {
+        let Some(generation) = self.generation.clone() else { return };
+        let attempt = self.next_attempt();
+        self.state = State::Syncing { attempt };
+        self.actions.push_back(Action::Sync { attempt, generation, assignments });
+    }
+
+    fn push_leave(&mut self) {
+        let joining = matches!(self.state, State::Joining { .. } | State::Syncing { .. });
+        // Requests that wait to be taken are void now.
+        self.actions.retain(|a| !matches!(a, Action::Join { .. } | Action::Sync { .. } | Action::Assign { .. }));
+        if !self.member_id.is_empty() {
+            self.actions.push_back(Action::Leave { member_id: self.member_id.clone(), joining });
+        }
+    }
+
+    fn wait(&mut self, now: Instant) {
+        let until = now + self.backoff();
+        self.failures = self.failures.saturating_add(1);
+        self.state = State::Waiting { until };
+    }
+
+    fn backoff(&self) -> Duration {
+        let factor = 2u32.saturating_pow(self.failures.min(16));
+        self.config.retry_backoff.saturating_mul(factor).min(self.config.retry_backoff_max)
+    }
+
+    fn next_attempt(&mut self) -> u64 {
+        self.last_attempt += 1;
+        self.last_attempt
+    }
+
+    fn beats(&self) -> bool {
+        matches!(self.state, State::Stable | State::Preparing) && self.generation.is_some()
+    }
+
+    fn beat(&mut self, now: Instant) {
+        if !self.beats() || self.heartbeat.in_flight.is_some() || now < self.heartbeat.next_at {
+            return;
+        }
+        let Some(generation) = self.generation.clone() else { return };
+        let attempt = self.next_attempt();
+        self.heartbeat.in_flight = Some(attempt);
+        self.actions.push_back(Action::Heartbeat { attempt, generation });
+    }
+}
+
+/// Whether a code speaks of this member's place in the group, not of the coordinator's.
+fn is_verdict(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::REBALANCE_IN_PROGRESS
+            | ErrorCode::UNKNOWN_MEMBER_ID
+            | ErrorCode::ILLEGAL_GENERATION
+            | ErrorCode::FENCED_INSTANCE_ID
+    ) || !code.is_retriable()
+}

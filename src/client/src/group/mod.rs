@@ -1,0 +1,35 @@
+//! Consumer groups in the classic protocol, and any other group that is coordinated by it.
+//!
+//! # Layout
+//!
+//! - [`membership`]: joining, leaving, heartbeats and generations as a state machine without I/O.
+//! - [`coordinator`]: [`Group`], the thin driver that carries the machine's actions out.
+//! - [`offsets`]: what a group commits, and how a commit can fail.
+//! - [`protocol`]: the bytes in which consumers tell what they subscribe to and are assigned.
+//! - [`assignor`]: how the leader of a consumer group shares partitions out.
+//!
+//! # How data flows
+//!
+//! ```text
+//! application ─ join, rejoin, leave ─▶ Group ─ events, time ─▶ Membership
+//!      ▲  ▲                              │ ◀──── actions ─────────┘
+//!      │  └ GroupHooks: prepare, assign, assigned, failed
+//!      └ commit, committed               └ JoinGroup, SyncGroup, Heartbeat, LeaveGroup ─▶ coordinator
+//! ```
+//!
+//! # What it must never do
+//!
+//! Join a new generation before the application gave up what it was assigned in the old one, miss
+//! heartbeats because the application is slow, or look into assignments: `membership` and `coordinator`
+//! know nothing of partitions.
+
+pub mod assignor;
+pub mod coordinator;
+pub mod membership;
+pub mod offsets;
+mod poll_clock;
+pub mod protocol;
+
+pub use coordinator::{Group, GroupConfig, GroupHooks};
+pub use membership::{Generation, GenerationEnd, Member, Standing};
+pub use offsets::{CommitError, OffsetAndMetadata};

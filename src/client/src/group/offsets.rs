@@ -1,0 +1,320 @@
+//! What a group has consumed: committing offsets and reading them back.
+//!
+//! A member commits under its generation, which the coordinator checks; without membership (manual
+//! assignment) there is no check. Moves of the coordinator are followed until `default.api.timeout.ms`.
+
+use super::coordinator::{Group, str_bytes};
+use super::membership::Standing;
+use crate::cluster::Cluster;
+use crate::connection::ConnectionClass;
+use crate::error::{BrokerError, ClientError, ErrorCode};
+use crate::metadata::TopicPartition;
+use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
+use kafka_protocol::messages::{
+    GroupId, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Version 10 names topics by id.
+const COMMIT_MAX_VERSION: i16 = 8;
+/// Version 8 asks for several groups at once.
+const FETCH_MAX_VERSION: i16 = 7;
+
+/// A position to be committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetAndMetadata {
+    /// Offset of the next record to be consumed: one more than the last one that is done with.
+    pub offset: i64,
+    /// Leader epoch of that last record; -1 if unknown.
+    pub leader_epoch: i32,
+    /// Free text for the application.
+    pub metadata: String,
+}
+
+impl OffsetAndMetadata {
+    /// An offset without epoch and metadata.
+    pub fn new(offset: i64) -> Self {
+        Self { offset, leader_epoch: -1, metadata: String::new() }
+    }
+}
+
+/// Why offsets were not committed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// The group is between two generations. The partitions may come back to this member: go on
+    /// asking for events, and commit again after [`crate::consumer::ConsumerEvent::Assigned`].
+    #[error("cannot commit offsets of group {group} while it rebalances; ask for events and commit again")]
+    RebalanceInProgress {
+        /// The group.
+        group: Arc<str>,
+    },
+    /// This member is not part of the group's generation any more, so the partitions may be with
+    /// others, who consume again what was not committed.
+    #[error(
+        "cannot commit offsets of group {group}: the member is no longer part of it ({code}); either it was away \
+         for longer than max.poll.interval.ms, or its heartbeats did not arrive within session.timeout.ms"
+    )]
+    IllegalGeneration {
+        /// The group.
+        group: Arc<str>,
+        /// What the coordinator said; `UNKNOWN_MEMBER_ID` also if this side knew already.
+        code: ErrorCode,
+    },
+    /// Anything else; names group, topic and partition.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// Whom a commit is made as.
+struct Identity {
+    generation: i32,
+    member_id: Arc<str>,
+    instance_id: Option<Arc<str>>,
+}
+
+impl Group {
+    /// Commits offsets as a member. An error other than [`CommitError::Client`] with an unknown outcome
+    /// says that nothing was committed. If the future is dropped the outcome is unknown.
+    pub async fn commit(
+        &self,
+        offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+    ) -> Result<(), CommitError> {
+        let group = &self.config().group_id;
+        let generation = match self.standing() {
+            Standing::Member(generation) => generation,
+            Standing::Rebalancing => return Err(CommitError::RebalanceInProgress { group: group.clone() }),
+            Standing::None => {
+                let code = ErrorCode::UNKNOWN_MEMBER_ID;
+                return Err(CommitError::IllegalGeneration { group: group.clone(), code });
+            }
+        };
+        let identity = Identity {
+            generation: generation.id,
+            member_id: generation.member_id,
+            instance_id: self.config().instance_id.clone(),
+        };
+        let result = commit(self.cluster(), group, &identity, offsets).await;
+        let code = match &result {
+            Err(CommitError::RebalanceInProgress { .. }) => Some(ErrorCode::REBALANCE_IN_PROGRESS),
+            Err(CommitError::IllegalGeneration { code, .. }) => Some(*code),
+            Err(CommitError::Client(error)) => {
+                error.code().filter(|code| *code == ErrorCode::FENCED_INSTANCE_ID)
+            }
+            Ok(()) => None,
+        };
+        if let Some(code) = code {
+            self.commit_refused(generation.id, code);
+        }
+        result
+    }
+}
+
+/// Commits offsets for a group without being a member; refused while the group has members.
+pub async fn commit_without_membership(
+    cluster: &Cluster,
+    group: &Arc<str>,
+    offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+) -> Result<(), CommitError> {
+    let identity = Identity { generation: -1, member_id: Arc::from(""), instance_id: None };
+    commit(cluster, group, &identity, offsets).await
+}
+
+/// The committed offsets of `partitions`; those without one are left out.
+pub async fn committed(
+    cluster: &Cluster,
+    group: &Arc<str>,
+    partitions: &[TopicPartition],
+) -> Result<HashMap<TopicPartition, OffsetAndMetadata>, ClientError> {
+    if partitions.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let topics = by_topic(partitions.iter().map(|tp| (tp, tp.partition))).map(|(topic, partitions)| {
+        OffsetFetchRequestTopic::default()
+            .with_name(TopicName(str_bytes(topic)))
+            .with_partition_indexes(partitions)
+    });
+    let mut request = OffsetFetchRequest::default()
+        .with_group_id(GroupId(str_bytes(group)))
+        .with_topics(Some(topics.collect()))
+        .with_require_stable(true);
+    let mut retry = Retry::new(cluster, group, "reading the committed offsets");
+    loop {
+        let answer = attempt(cluster, group, request.clone(), FETCH_MAX_VERSION).await;
+        let error = match answer.and_then(|response| read_committed(group, response)) {
+            Ok(offsets) => return Ok(offsets),
+            // Brokers before 2.5 know nothing of offsets in open transactions (KIP-447).
+            Err(ClientError::Encode { .. }) if request.require_stable => {
+                request.require_stable = false;
+                continue;
+            }
+            Err(error) => error,
+        };
+        retry.wait(error).await?;
+    }
+}
+
+fn read_committed(
+    group: &Arc<str>,
+    response: OffsetFetchResponse,
+) -> Result<HashMap<TopicPartition, OffsetAndMetadata>, ClientError> {
+    let refused = |code| BrokerError::new(code, "OffsetFetch").group(group.clone());
+    ErrorCode(response.error_code).ok().map_err(refused)?;
+    let mut offsets = HashMap::new();
+    for topic in response.topics {
+        let name: Arc<str> = topic.name.as_str().into();
+        for p in topic.partitions {
+            let code = ErrorCode(p.error_code);
+            code.ok().map_err(|code| refused(code).topic(name.clone()).partition(p.partition_index))?;
+            if p.committed_offset < 0 {
+                continue;
+            }
+            let committed = OffsetAndMetadata {
+                offset: p.committed_offset,
+                leader_epoch: p.committed_leader_epoch,
+                metadata: p.metadata.map(|m| m.to_string()).unwrap_or_default(),
+            };
+            offsets.insert(TopicPartition::new(name.clone(), p.partition_index), committed);
+        }
+    }
+    Ok(offsets)
+}
+
+async fn commit(
+    cluster: &Cluster,
+    group: &Arc<str>,
+    identity: &Identity,
+    offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+) -> Result<(), CommitError> {
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    let request = commit_request(group, identity, offsets);
+    let mut retry = Retry::new(cluster, group, "committing offsets");
+    loop {
+        let answer = attempt(cluster, group, request.clone(), COMMIT_MAX_VERSION).await;
+        match answer.and_then(|response| check_commit(group, &response)) {
+            Ok(()) => return Ok(()),
+            Err(error) => match error.code() {
+                Some(ErrorCode::REBALANCE_IN_PROGRESS) => {
+                    return Err(CommitError::RebalanceInProgress { group: group.clone() });
+                }
+                Some(code @ (ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION)) => {
+                    return Err(CommitError::IllegalGeneration { group: group.clone(), code });
+                }
+                _ => retry.wait(error).await?,
+            },
+        }
+    }
+}
+
+fn commit_request(
+    group: &Arc<str>,
+    identity: &Identity,
+    offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+) -> OffsetCommitRequest {
+    let partitions = offsets.iter().map(|(tp, offset)| {
+        let partition = OffsetCommitRequestPartition::default()
+            .with_partition_index(tp.partition)
+            .with_committed_offset(offset.offset)
+            .with_committed_leader_epoch(offset.leader_epoch)
+            .with_committed_metadata(Some(str_bytes(&offset.metadata)));
+        (tp, partition)
+    });
+    let topics = by_topic(partitions).map(|(topic, partitions)| {
+        OffsetCommitRequestTopic::default()
+            .with_name(TopicName(str_bytes(topic)))
+            .with_partitions(partitions)
+    });
+    OffsetCommitRequest::default()
+        .with_group_id(GroupId(str_bytes(group)))
+        .with_generation_id_or_member_epoch(identity.generation)
+        .with_member_id(str_bytes(&identity.member_id))
+        .with_group_instance_id(identity.instance_id.as_deref().map(str_bytes))
+        .with_topics(topics.collect())
+}
+
+fn check_commit(group: &Arc<str>, response: &OffsetCommitResponse) -> Result<(), ClientError> {
+    for topic in &response.topics {
+        for partition in &topic.partitions {
+            ErrorCode(partition.error_code).ok().map_err(|code| {
+                BrokerError::new(code, "OffsetCommit")
+                    .group(group.clone())
+                    .topic(topic.name.as_str())
+                    .partition(partition.partition_index)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+async fn attempt<R>(
+    cluster: &Cluster,
+    group: &Arc<str>,
+    request: R,
+    max_version: i16,
+) -> Result<R::Response, ClientError>
+where
+    R: kafka_protocol::protocol::Request + Send + Sync + 'static,
+    R::Response: Send,
+{
+    let node = cluster.coordinator(group).await?;
+    cluster.call(node, ConnectionClass::Group, request, max_version, cluster.config().request_timeout).await
+}
+
+/// Tries again until `default.api.timeout.ms`, with growing pauses.
+struct Retry<'a> {
+    cluster: &'a Cluster,
+    group: &'a Arc<str>,
+    what: &'static str,
+    started: Instant,
+    pause: Duration,
+}
+
+impl<'a> Retry<'a> {
+    fn new(cluster: &'a Cluster, group: &'a Arc<str>, what: &'static str) -> Self {
+        Self { cluster, group, what, started: Instant::now(), pause: cluster.config().retry_backoff }
+    }
+
+    /// Pauses after `error`, or gives it back if trying again is of no use.
+    async fn wait(&mut self, error: ClientError) -> Result<(), ClientError> {
+        if !error.is_retriable() {
+            return Err(error);
+        }
+        let limit = self.cluster.config().default_api_timeout;
+        if self.started.elapsed() + self.pause > limit {
+            let what = format!("{} of group {}", self.what, self.group);
+            return Err(ClientError::Exhausted { what, after: limit, last: Box::new(error) });
+        }
+        let stays = matches!(
+            error.code(),
+            Some(
+                ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+                    | ErrorCode::UNSTABLE_OFFSET_COMMIT
+                    | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            )
+        );
+        if !stays {
+            self.cluster.forget_coordinator(self.group);
+        }
+        tracing::debug!(group = &**self.group, %error, "{} is tried again", self.what);
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(self.cluster.config().retry_backoff_max);
+        Ok(())
+    }
+}
+
+/// Collects the items of each topic.
+fn by_topic<'a, T>(
+    items: impl Iterator<Item = (&'a TopicPartition, T)>,
+) -> impl Iterator<Item = (&'a str, Vec<T>)> {
+    let mut topics: HashMap<&'a str, Vec<T>> = HashMap::new();
+    for (tp, item) in items {
+        topics.entry(&tp.topic).or_default().push(item);
+    }
+    topics.into_iter()
+}

@@ -1,0 +1,202 @@
+//! What is known of a cluster: its brokers, topics, partitions and leaders.
+//!
+//! A [`MetadataSnapshot`] never changes; each refresh makes a new one out of the last and the answer.
+
+use crate::config::Address;
+use crate::error::ErrorCode;
+use kafka_protocol::messages::MetadataResponse;
+use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A broker's id within its cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub i32);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// One partition of one topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's number, from 0.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// The partition `partition` of `topic`.
+    pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// Which topics a refresh asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicSelection {
+    /// Only brokers and cluster id.
+    None,
+    /// The topics that were asked for by name before.
+    Known,
+    /// These topics; they are known from then on.
+    Named(Vec<Arc<str>>),
+    /// All topics of the cluster; topics that the answer lacks are forgotten.
+    All,
+}
+
+/// The cluster as it was at the last refresh.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct MetadataSnapshot {
+    /// The cluster's id; `None` before the first refresh.
+    pub cluster_id: Option<Arc<str>>,
+    /// The broker that admin requests go to.
+    pub controller: Option<NodeId>,
+    /// The brokers by id.
+    pub brokers: BTreeMap<NodeId, BrokerInfo>,
+    /// The topics by name, also those that the cluster refused (see [`TopicInfo::error`]).
+    pub topics: HashMap<Arc<str>, Arc<TopicInfo>>,
+    /// Counts the refreshes; 0 before the first.
+    pub generation: u64,
+}
+
+/// A broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokerInfo {
+    /// The id.
+    pub node: NodeId,
+    /// Where it listens.
+    pub address: Address,
+    /// Its rack, if it is configured.
+    pub rack: Option<Arc<str>>,
+}
+
+/// A topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicInfo {
+    /// The name.
+    pub name: Arc<str>,
+    /// The topic's id; nil from brokers older than 2.8.
+    pub id: Uuid,
+    /// [`ErrorCode::NONE`], or why the cluster told nothing of this topic.
+    pub error: ErrorCode,
+    /// Whether the topic belongs to Kafka itself.
+    pub internal: bool,
+    /// The partitions, ordered by number from 0, without holes.
+    pub partitions: Vec<PartitionInfo>,
+}
+
+/// A partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionInfo {
+    /// The number.
+    pub partition: i32,
+    /// [`ErrorCode::NONE`], or what is wrong at present.
+    pub error: ErrorCode,
+    /// The leader, if there is one.
+    pub leader: Option<NodeId>,
+    /// The leader's epoch; -1 from brokers that do not tell.
+    pub leader_epoch: i32,
+    /// All replicas.
+    pub replicas: Vec<NodeId>,
+    /// The replicas in sync.
+    pub in_sync: Vec<NodeId>,
+}
+
+impl MetadataSnapshot {
+    /// A topic that the cluster told of; `None` if it is unknown or was refused.
+    pub fn topic(&self, name: &str) -> Option<&Arc<TopicInfo>> {
+        self.topics.get(name).filter(|t| t.error.is_ok())
+    }
+
+    /// A partition.
+    pub fn partition(&self, topic: &str, partition: i32) -> Option<&PartitionInfo> {
+        self.topic(topic)?.partitions.get(usize::try_from(partition).ok()?)
+    }
+
+    /// How many partitions the topic has; `None` if it is unknown.
+    pub fn partition_count(&self, topic: &str) -> Option<i32> {
+        i32::try_from(self.topic(topic)?.partitions.len()).ok()
+    }
+
+    /// The next snapshot, after an answer. `all` tells that the answer lists every topic. A partition whose leader epoch
+    /// in the answer is older than the known one keeps what is known (KIP-320): the answer came from a
+    /// broker that lags behind.
+    pub(crate) fn updated(&self, answer: MetadataResponse, all: bool) -> Self {
+        let mut topics = if all { HashMap::new() } else { self.topics.clone() };
+        for topic in answer.topics {
+            let Some(name) = topic.name.as_ref() else { continue };
+            let known = self.topics.get(name.0.as_str());
+            let info = topic_info(topic, known.map(Arc::as_ref));
+            if let Some(info) = info {
+                topics.insert(info.name.clone(), Arc::new(info));
+            }
+        }
+        let brokers = answer.brokers.into_iter().filter_map(|b| {
+            let port = u16::try_from(b.port).ok()?;
+            let address = Address { host: b.host.as_str().into(), port };
+            let node = NodeId(b.node_id.0);
+            Some((node, BrokerInfo { node, address, rack: b.rack.map(|r| r.as_str().into()) }))
+        });
+        Self {
+            cluster_id: answer.cluster_id.map(|id| id.as_str().into()).or_else(|| self.cluster_id.clone()),
+            controller: Some(NodeId(answer.controller_id.0)).filter(|n| n.0 >= 0),
+            brokers: brokers.collect(),
+            topics,
+            generation: self.generation + 1,
+        }
+    }
+}
+
+fn topic_info(topic: MetadataResponseTopic, known: Option<&TopicInfo>) -> Option<TopicInfo> {
+    let name: Arc<str> = match known {
+        Some(known) => known.name.clone(),
+        None => topic.name.as_ref()?.0.as_str().into(),
+    };
+    // A topic that was deleted and created anew starts its epochs again.
+    let known = known.filter(|k| k.id == topic.topic_id);
+    let mut partitions: Vec<_> = topic.partitions.iter().map(|p| partition_info(p, known)).collect();
+    partitions.sort_by_key(|p| p.partition);
+    // Numbers are positions from here on: what does not fit is not a partition list.
+    partitions.dedup_by_key(|p| p.partition);
+    let dense = partitions.iter().enumerate().all(|(at, p)| usize::try_from(p.partition) == Ok(at));
+    let error = if dense { ErrorCode(topic.error_code) } else { ErrorCode::UNKNOWN_SERVER_ERROR };
+    if !dense {
+        tracing::warn!(topic = &*name, "a broker listed the partitions of the topic with holes; its answer is ignored");
+        partitions.clear();
+    }
+    Some(TopicInfo { name, id: topic.topic_id, error, internal: topic.is_internal, partitions })
+}
+
+fn partition_info(partition: &MetadataResponsePartition, known: Option<&TopicInfo>) -> PartitionInfo {
+    let known = known
+        .and_then(|k| k.partitions.get(usize::try_from(partition.partition_index).ok()?))
+        .filter(|k| partition.leader_epoch >= 0 && k.leader_epoch > partition.leader_epoch);
+    if let Some(known) = known {
+        return known.clone();
+    }
+    let nodes = |ids: &[kafka_protocol::messages::BrokerId]| ids.iter().map(|id| NodeId(id.0)).collect();
+    PartitionInfo {
+        partition: partition.partition_index,
+        error: ErrorCode(partition.error_code),
+        leader: Some(NodeId(partition.leader_id.0)).filter(|n| n.0 >= 0),
+        leader_epoch: partition.leader_epoch,
+        replicas: nodes(&partition.replica_nodes),
+        in_sync: nodes(&partition.isr_nodes),
+    }
+}

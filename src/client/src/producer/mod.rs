@@ -1,0 +1,3 @@
+//! Producer.
+pub struct Producer;
+pub struct ProducerConfig;
