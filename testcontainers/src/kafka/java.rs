@@ -49,7 +49,8 @@ impl Java {
 
 /// 17 from `openjdk version "17.0.15" 2025-04-15`, 8 from `java version "1.8.0_401"`.
 fn major_version(text: &str) -> Option<u32> {
-    let quoted = text.split('"').nth(1)?;
+    // Other lines may come first, such as the one about JAVA_TOOL_OPTIONS.
+    let (_, quoted) = text.split_once(" version \"")?;
     let mut numbers = quoted.split(|letter: char| !letter.is_ascii_digit());
     match numbers.next()?.parse().ok()? {
         1 => numbers.next()?.parse().ok(),
@@ -101,7 +102,8 @@ mod tests {
             ("openjdk version \"21\" 2023-09-19", Some(21)),
             ("java version \"1.8.0_401\"", Some(8)),
             ("The operation couldn't be completed.", None),
-            ("version \"\"", None),
+            ("Picked up JAVA_TOOL_OPTIONS: -Da=\"b\"\nopenjdk version \"21.0.1\"", Some(21)),
+            ("a version \"\"", None),
         ] {
             assert_eq!(major_version(text), version, "{text}");
         }
