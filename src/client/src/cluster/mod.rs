@@ -129,12 +129,17 @@ impl Cluster {
         max_version: i16,
         timeout: Duration,
     ) -> Result<R::Response, ClientError> {
+        self.controller_connection().await?.call(max_version, timeout, |_| request).await
+    }
+
+    /// A connection to the controller, or to any broker if none is known.
+    pub async fn controller_connection(&self) -> Result<Arc<Connection>, ClientError> {
         if self.metadata().generation == 0 {
             self.refresh(TopicSelection::None, false).await?;
         }
         match self.metadata().controller {
-            Some(node) => self.call(node, ConnectionClass::Admin, request, max_version, timeout).await,
-            None => self.call_any(request, max_version, timeout).await,
+            Some(node) => self.connection(node, ConnectionClass::Admin).await,
+            None => self.connection_to_any(&self.pool).await,
         }
     }
 

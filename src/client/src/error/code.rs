@@ -47,8 +47,9 @@ impl ErrorCode {
     }
 
     fn entry(self) -> Option<&'static Entry> {
-        // The table is dense from -1 on; the test checks it.
-        usize::try_from(i32::from(self.0) + 1).ok().and_then(|at| ENTRIES.get(at))
+        // The table is dense from -1 on; a test checks it.
+        let at = usize::try_from(i32::from(self.0) + 1).ok()?;
+        ENTRIES.get(at).filter(|e| e.code == self.0)
     }
 }
 

@@ -1,2 +1,0 @@
-//! Topics, offsets and configurations.
-pub struct Admin;

@@ -1,0 +1,98 @@
+//! Topics, offsets, configurations and the cluster itself.
+//!
+//! # Layout
+//!
+//! - [`topics`]: create, delete, list, describe.
+//! - [`offsets`]: earliest, latest, or by timestamp.
+//! - [`configs`]: configurations of topics and brokers.
+//!
+//! Each operation is retried for `default.api.timeout.ms` while its error is retriable. Operations on several
+//! items give a result for each, in the order asked; the outer error means that nothing is known of any.
+//!
+//! It must never hide that an item failed behind the success of others.
+
+pub mod configs;
+pub mod offsets;
+pub mod topics;
+
+pub use configs::{ConfigEntry, ConfigResource};
+pub use offsets::{IsolationLevel, ListedOffset, OffsetSpec};
+pub use topics::{CreatedTopic, NewTopic};
+
+use crate::cluster::Cluster;
+use crate::error::ClientError;
+use crate::metadata::{BrokerInfo, NodeId, TopicSelection};
+use kafka_protocol::protocol::{Request, StrBytes};
+use std::sync::Arc;
+
+/// Administrative operations. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    cluster: Cluster,
+}
+
+/// A cluster as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterDescription {
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// The broker that takes changes of topics.
+    pub controller: Option<NodeId>,
+    /// All brokers that are up.
+    pub brokers: Vec<BrokerInfo>,
+}
+
+/// One item of an operation on several, with what became of it.
+pub type ItemResult<K, T> = (K, Result<T, ClientError>);
+
+impl Admin {
+    /// Over the connections of `cluster`. No I/O.
+    pub fn new(cluster: Cluster) -> Self {
+        Self { cluster }
+    }
+
+    /// The cluster's id, controller and brokers, asked for now.
+    pub async fn describe_cluster(&self) -> Result<ClusterDescription, ClientError> {
+        let snapshot = self
+            .retrying("describing the cluster", async || self.cluster.refresh(TopicSelection::None, false).await)
+            .await?;
+        Ok(ClusterDescription {
+            cluster_id: snapshot.cluster_id.as_deref().unwrap_or_default().to_owned(),
+            controller: snapshot.controller,
+            brokers: snapshot.brokers.values().cloned().collect(),
+        })
+    }
+
+    async fn retrying<T>(
+        &self,
+        what: &str,
+        attempt: impl AsyncFnMut() -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        self.cluster.retrying(what, self.cluster.config().default_api_timeout, attempt).await
+    }
+
+    async fn call_controller<R: Request + Clone>(
+        &self,
+        what: &str,
+        request: &R,
+        max_version: i16,
+    ) -> Result<R::Response, ClientError> {
+        let timeout = self.cluster.config().request_timeout;
+        self.retrying(what, async || self.cluster.call_controller(request.clone(), max_version, timeout).await)
+            .await
+    }
+
+    /// How long the broker itself may take, in milliseconds; a little less than this client waits.
+    fn broker_timeout_ms(&self) -> i32 {
+        i32::try_from(self.cluster.config().request_timeout.as_millis()).unwrap_or(i32::MAX)
+    }
+}
+
+fn wire_text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+fn shared_text(text: &StrBytes) -> Arc<str> {
+    text.as_str().into()
+}
