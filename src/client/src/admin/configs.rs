@@ -89,11 +89,13 @@ impl Admin {
         };
         let request = DescribeConfigsRequest::default().with_resources(resources.iter().map(wire).collect());
         let timeout = self.cluster.config().request_timeout;
-        let attempt = async || match node {
-            Some(node) => {
-                self.cluster.call(node, ConnectionClass::Admin, request.clone(), MAX_VERSION, timeout).await
+        let attempt = || async {
+            match node {
+                Some(node) => {
+                    self.cluster.call(node, ConnectionClass::Admin, request.clone(), MAX_VERSION, timeout).await
+                }
+                None => self.cluster.call_any(request.clone(), MAX_VERSION, timeout).await,
             }
-            None => self.cluster.call_any(request.clone(), MAX_VERSION, timeout).await,
         };
         Ok(read(resources, self.retrying("describing configurations", attempt).await?))
     }

@@ -55,7 +55,7 @@ impl Admin {
     /// The cluster's id, controller and brokers, asked for now.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, ClientError> {
         let snapshot = self
-            .retrying("describing the cluster", async || self.cluster.refresh(TopicSelection::None, false).await)
+            .retrying("describing the cluster", || self.cluster.refresh(TopicSelection::None, false))
             .await?;
         Ok(ClusterDescription {
             cluster_id: snapshot.cluster_id.as_deref().unwrap_or_default().to_owned(),
@@ -64,11 +64,10 @@ impl Admin {
         })
     }
 
-    async fn retrying<T>(
-        &self,
-        what: &str,
-        attempt: impl AsyncFnMut() -> Result<T, ClientError>,
-    ) -> Result<T, ClientError> {
+    async fn retrying<T, F>(&self, what: &str, attempt: impl FnMut() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
         self.cluster.retrying(what, self.cluster.config().default_api_timeout, attempt).await
     }
 
@@ -79,7 +78,7 @@ impl Admin {
         max_version: i16,
     ) -> Result<R::Response, ClientError> {
         let timeout = self.cluster.config().request_timeout;
-        self.retrying(what, async || self.cluster.call_controller(request.clone(), max_version, timeout).await)
+        self.retrying(what, || self.cluster.call_controller(request.clone(), max_version, timeout))
             .await
     }
 

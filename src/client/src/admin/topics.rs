@@ -108,7 +108,7 @@ impl Admin {
     pub async fn delete_topics(&self, names: &[&str]) -> Result<Vec<ItemResult<String, ()>>, ClientError> {
         let timeout = self.cluster.config().request_timeout;
         let broker_timeout = self.broker_timeout_ms();
-        let attempt = async || {
+        let attempt = || async {
             let controller = self.cluster.controller_connection().await?;
             let request = |version: i16| {
                 let request = DeleteTopicsRequest::default().with_timeout_ms(broker_timeout);
@@ -139,7 +139,7 @@ impl Admin {
     /// All topics of the cluster that this client may see, ordered by name; internal ones included.
     pub async fn list_topics(&self) -> Result<Vec<Arc<TopicInfo>>, ClientError> {
         let snapshot = self
-            .retrying("listing topics", async || self.cluster.refresh(TopicSelection::All, false).await)
+            .retrying("listing topics", || self.cluster.refresh(TopicSelection::All, false))
             .await?;
         let mut topics: Vec<_> = snapshot.topics.values().filter(|t| t.error.is_ok()).cloned().collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
@@ -153,7 +153,7 @@ impl Admin {
         names: &[&str],
     ) -> Result<Vec<ItemResult<String, Arc<TopicInfo>>>, ClientError> {
         let selection: Vec<Arc<str>> = names.iter().map(|n| Arc::from(*n)).collect();
-        let refresh = async || self.cluster.refresh(TopicSelection::Named(selection.clone()), false).await;
+        let refresh = || self.cluster.refresh(TopicSelection::Named(selection.clone()), false);
         let snapshot = self.retrying("describing topics", refresh).await?;
         let describe = |name: &&str| {
             let refused = |code| ClientError::from(BrokerError::new(code, "Metadata").topic(*name));

@@ -41,7 +41,7 @@ impl Cluster {
         }
         let what = format!("finding the coordinator of {key}");
         let timeout = self.config().default_api_timeout;
-        let node = self.retrying(&what, timeout, async || self.find_coordinator(kind, key).await).await?;
+        let node = self.retrying(&what, timeout, || self.find_coordinator(kind, key)).await?;
         self.inner.coordinators.lock().unwrap_or_else(PoisonError::into_inner).insert(entry, node);
         Ok(node)
     }

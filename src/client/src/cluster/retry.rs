@@ -13,12 +13,15 @@ impl Cluster {
     /// `what` was tried. The attempt under way is not cut off.
     ///
     /// Only for operations that may be carried out twice. Cancel-safe if `attempt` is.
-    pub async fn retrying<T>(
+    pub async fn retrying<T, F>(
         &self,
         what: &str,
         timeout: Duration,
-        mut attempt: impl AsyncFnMut() -> Result<T, ClientError>,
-    ) -> Result<T, ClientError> {
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
         let start = Instant::now();
         let mut backoff = Backoff::new(self.config().retry_backoff, self.config().retry_backoff_max);
         loop {
