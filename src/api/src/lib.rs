@@ -10,6 +10,7 @@
 //! - [`converter`], [`transform`]: what happens to batches between a task and Kafka.
 //! - [`config`]: one definition a setting gives validation, REST output and reference pages.
 //! - [`registry`]: Java class names and short names, mapped to plugins.
+//! - [`java_text`]: values as text, as Java writes them.
 //!
 //! # How data flows
 //!
@@ -30,6 +31,7 @@ pub mod batch;
 pub mod config;
 pub mod converter;
 mod error;
+pub mod java_text;
 pub mod registry;
 pub mod schema;
 pub mod sink;

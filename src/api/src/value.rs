@@ -4,6 +4,8 @@ use crate::text::{Str, Text};
 use crate::{ConnectError, Schema, SchemaType};
 use bigdecimal::BigDecimal;
 use bytes::Bytes;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
 /// An owned value. Strings and bytes are slices of shared buffers, so cloning one is cheap.
@@ -184,6 +186,34 @@ impl Map {
         }
     }
 
+    /// A map of `entries`; of equal keys the last value counts, in the place of the first. Linear in
+    /// their number, so that it can be given what a peer sent.
+    pub fn from_entries(entries: Vec<(Value, Value)>) -> Self {
+        const FEW: usize = 16;
+        let mut map = Self { entries: Vec::with_capacity(entries.len()) };
+        if entries.len() <= FEW {
+            for (key, value) in entries {
+                map.insert(key, value);
+            }
+            return map;
+        }
+        let mut places: HashMap<u64, Vec<usize>> = HashMap::with_capacity(entries.len());
+        let state = RandomState::new();
+        for (key, value) in entries {
+            let mut hasher = state.build_hasher();
+            hash_key(&key, &mut hasher);
+            let same_hash = places.entry(hasher.finish()).or_default();
+            match same_hash.iter().find(|at| map.entries[**at].0 == key) {
+                Some(at) => map.entries[*at].1 = value,
+                None => {
+                    same_hash.push(map.entries.len());
+                    map.entries.push((key, value));
+                }
+            }
+        }
+        map
+    }
+
     /// The value of a string key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.entries.iter().find(|(k, _)| k.as_ref().as_str() == Some(key)).map(|(_, v)| v)
@@ -202,6 +232,24 @@ impl Map {
     /// Whether it has no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+/// Feeds what equal keys have in common. Floats and what may be equal in several forms give only their
+/// kind: such keys are rare.
+fn hash_key(key: &Value, hasher: &mut impl Hasher) {
+    std::mem::discriminant(key).hash(hasher);
+    match key {
+        Value::Int8(v) => v.hash(hasher),
+        Value::Int16(v) => v.hash(hasher),
+        Value::Int32(v) => v.hash(hasher),
+        Value::Int64(v) | Value::Date(v) | Value::Time(v) | Value::Timestamp(v) => v.hash(hasher),
+        Value::String(v) => v.hash(hasher),
+        Value::Bytes(v) => v.hash(hasher),
+        Value::Array(items) => items.iter().for_each(|item| hash_key(item, hasher)),
+        Value::Struct(record) => record.values().iter().for_each(|value| hash_key(value, hasher)),
+        Value::Float32(_) | Value::Float64(_) | Value::Decimal(_) | Value::Map(_) => {}
+        Value::Null | Value::Boolean(_) => {}
     }
 }
 
@@ -268,5 +316,24 @@ impl Struct {
     /// The values in the order of the schema's fields.
     pub fn values(&self) -> &[Value] {
         &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_equal_keys_counts_in_the_place_of_the_first() {
+        for size in [3i64, 40] {
+            let mut entries: Vec<_> = (0..size).map(|i| (Value::Int64(i), Value::Int64(i))).collect();
+            entries.push((Value::Int64(1), Value::Boolean(true)));
+            entries.push((Value::Float64(-0.0), Value::Null));
+            entries.push((Value::Float64(0.0), Value::Int8(1)));
+            let map = Map::from_entries(entries);
+            assert_eq!(map.len(), size as usize + 1);
+            assert_eq!(map.iter().nth(1), Some((&Value::Int64(1), &Value::Boolean(true))));
+            assert_eq!(map.iter().last(), Some((&Value::Float64(-0.0), &Value::Int8(1))));
+        }
     }
 }
