@@ -10,6 +10,8 @@
 //! - [`metadata`]: brokers, topics, partitions and leaders, as immutable snapshots.
 //! - [`admin`]: topics, offsets and configurations.
 //! - [`producer`]: batches by partition, idempotent and in order.
+//! - [`group`]: membership in a group, and the offsets that a group commits.
+//! - [`consumer`]: fetched batches of the partitions that a group, or the caller, assigned.
 //!
 //! # How data flows
 //!
@@ -29,7 +31,9 @@ mod backoff;
 pub mod cluster;
 pub mod config;
 pub mod connection;
+pub mod consumer;
 pub mod error;
+pub mod group;
 pub mod metadata;
 pub mod producer;
 
@@ -37,6 +41,8 @@ pub use admin::Admin;
 pub use cluster::Cluster;
 pub use config::ClientConfig;
 pub use connection::ConnectionClass;
+pub use consumer::{Consumer, ConsumerConfig, ConsumerError, ConsumerEvent, FetchedRecords};
 pub use error::{BrokerError, ClientError, ConfigError, ErrorCode};
+pub use group::{CommitError, OffsetAndMetadata};
 pub use metadata::{MetadataSnapshot, NodeId, TopicPartition, TopicSelection};
 pub use producer::{Producer, ProducerConfig};

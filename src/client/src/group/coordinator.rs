@@ -230,7 +230,9 @@ impl Driver {
             }
             self.publish();
             if self.leaves_in_flight == 0 {
-                self.leaving.drain(..).for_each(|done| drop(done.send(())));
+                self.leaving.drain(..).for_each(|done| {
+                    let _ = done.send(());
+                });
                 if self.inbox.is_closed() && self.inbox.is_empty() && !self.machine.is_active() {
                     return;
                 }
@@ -334,7 +336,9 @@ impl Driver {
             tracing::info!(group = &*self.config.group_id, %error, "{api} failed");
             let reply = match (&error, error.code()) {
                 (_, Some(code)) => ReplyError::Code(code),
-                (ClientError::UnsupportedVersion { .. }, _) => ReplyError::Code(ErrorCode::UNSUPPORTED_VERSION),
+                (ClientError::UnsupportedVersion { .. }, _) => {
+                    ReplyError::Code(ErrorCode::UNSUPPORTED_VERSION)
+                }
                 _ => ReplyError::Unreachable,
             };
             self.last_error = Some(error);

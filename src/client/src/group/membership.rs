@@ -342,8 +342,7 @@ impl Membership {
             (Ok(assignment), Some(generation)) => {
                 self.state = State::Stable;
                 self.failures = 0;
-                self.heartbeat =
-                    Heartbeat { next_at: now + self.config.heartbeat_interval, in_flight: None };
+                self.heartbeat = Heartbeat { next_at: now + self.config.heartbeat_interval, in_flight: None };
                 self.actions.push_back(Action::Assigned { generation, assignment });
                 if std::mem::take(&mut self.rejoin_when_stable) {
                     self.prepare(GenerationEnd::Rebalance);
@@ -478,7 +477,8 @@ impl Membership {
     fn push_leave(&mut self) {
         let joining = matches!(self.state, State::Joining { .. } | State::Syncing { .. });
         // Requests that wait to be taken are void now.
-        self.actions.retain(|a| !matches!(a, Action::Join { .. } | Action::Sync { .. } | Action::Assign { .. }));
+        self.actions
+            .retain(|a| !matches!(a, Action::Join { .. } | Action::Sync { .. } | Action::Assign { .. }));
         if !self.member_id.is_empty() {
             self.actions.push_back(Action::Leave { member_id: self.member_id.clone(), joining });
         }

@@ -9,15 +9,15 @@ use crate::cluster::Cluster;
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::TopicPartition;
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::{
     GroupId, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// Version 10 names topics by id.
 const COMMIT_MAX_VERSION: i16 = 8;
@@ -138,24 +138,17 @@ pub async fn committed(
             .with_name(TopicName(str_bytes(topic)))
             .with_partition_indexes(partitions)
     });
-    let mut request = OffsetFetchRequest::default()
+    let request = OffsetFetchRequest::default()
         .with_group_id(GroupId(str_bytes(group)))
-        .with_topics(Some(topics.collect()))
-        .with_require_stable(true);
-    let mut retry = Retry::new(cluster, group, "reading the committed offsets");
-    loop {
-        let answer = attempt(cluster, group, request.clone(), FETCH_MAX_VERSION).await;
-        let error = match answer.and_then(|response| read_committed(group, response)) {
-            Ok(offsets) => return Ok(offsets),
-            // Brokers before 2.5 know nothing of offsets in open transactions (KIP-447).
-            Err(ClientError::Encode { .. }) if request.require_stable => {
-                request.require_stable = false;
-                continue;
-            }
-            Err(error) => error,
-        };
-        retry.wait(error).await?;
-    }
+        .with_topics(Some(topics.collect()));
+    let what = format!("reading the committed offsets of group {group}");
+    // Brokers before 2.5 know nothing of offsets in open transactions (KIP-447).
+    let request = |version: i16| request.clone().with_require_stable(version >= 7);
+    with_retries(cluster, group, &what, || async {
+        let response = attempt(cluster, group, FETCH_MAX_VERSION, request).await?;
+        read_committed(group, response)
+    })
+    .await
 }
 
 fn read_committed(
@@ -194,22 +187,18 @@ async fn commit(
         return Ok(());
     }
     let request = commit_request(group, identity, offsets);
-    let mut retry = Retry::new(cluster, group, "committing offsets");
-    loop {
-        let answer = attempt(cluster, group, request.clone(), COMMIT_MAX_VERSION).await;
-        match answer.and_then(|response| check_commit(group, &response)) {
-            Ok(()) => return Ok(()),
-            Err(error) => match error.code() {
-                Some(ErrorCode::REBALANCE_IN_PROGRESS) => {
-                    return Err(CommitError::RebalanceInProgress { group: group.clone() });
-                }
-                Some(code @ (ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION)) => {
-                    return Err(CommitError::IllegalGeneration { group: group.clone(), code });
-                }
-                _ => retry.wait(error).await?,
-            },
+    let what = format!("committing offsets of group {group}");
+    let committed = with_retries(cluster, group, &what, || async {
+        let response = attempt(cluster, group, COMMIT_MAX_VERSION, |_| request.clone()).await?;
+        check_commit(group, &response)
+    });
+    committed.await.map_err(|error| match error.code() {
+        Some(ErrorCode::REBALANCE_IN_PROGRESS) => CommitError::RebalanceInProgress { group: group.clone() },
+        Some(code @ (ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION)) => {
+            CommitError::IllegalGeneration { group: group.clone(), code }
         }
-    }
+        _ => error.into(),
+    })
 }
 
 fn commit_request(
@@ -226,9 +215,7 @@ fn commit_request(
         (tp, partition)
     });
     let topics = by_topic(partitions).map(|(topic, partitions)| {
-        OffsetCommitRequestTopic::default()
-            .with_name(TopicName(str_bytes(topic)))
-            .with_partitions(partitions)
+        OffsetCommitRequestTopic::default().with_name(TopicName(str_bytes(topic))).with_partitions(partitions)
     });
     OffsetCommitRequest::default()
         .with_group_id(GroupId(str_bytes(group)))
@@ -255,57 +242,52 @@ fn check_commit(group: &Arc<str>, response: &OffsetCommitResponse) -> Result<(),
 async fn attempt<R>(
     cluster: &Cluster,
     group: &Arc<str>,
-    request: R,
     max_version: i16,
+    request: impl FnOnce(i16) -> R,
 ) -> Result<R::Response, ClientError>
 where
-    R: kafka_protocol::protocol::Request + Send + Sync + 'static,
-    R::Response: Send,
+    R: kafka_protocol::protocol::Request,
 {
     let node = cluster.coordinator(group).await?;
-    cluster.call(node, ConnectionClass::Group, request, max_version, cluster.config().request_timeout).await
+    let timeout = cluster.config().request_timeout;
+    cluster.call_with(node, ConnectionClass::Group, max_version, timeout, request).await
 }
 
-/// Tries again until `default.api.timeout.ms`, with growing pauses.
-struct Retry<'a> {
-    cluster: &'a Cluster,
-    group: &'a Arc<str>,
-    what: &'static str,
-    started: Instant,
-    pause: Duration,
+/// Tries again until `default.api.timeout.ms`, at another coordinator if the error suggests it.
+async fn with_retries<T, F>(
+    cluster: &Cluster,
+    group: &Arc<str>,
+    what: &str,
+    attempt: impl Fn() -> F,
+) -> Result<T, ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    let attempt = || {
+        let attempted = attempt();
+        async move {
+            let result = attempted.await;
+            if let Err(error) = &result
+                && error.is_retriable()
+                && !stays_with_coordinator(error)
+            {
+                cluster.forget_coordinator(group);
+            }
+            result
+        }
+    };
+    cluster.retrying(what, cluster.config().default_api_timeout, attempt).await
 }
 
-impl<'a> Retry<'a> {
-    fn new(cluster: &'a Cluster, group: &'a Arc<str>, what: &'static str) -> Self {
-        Self { cluster, group, what, started: Instant::now(), pause: cluster.config().retry_backoff }
-    }
-
-    /// Pauses after `error`, or gives it back if trying again is of no use.
-    async fn wait(&mut self, error: ClientError) -> Result<(), ClientError> {
-        if !error.is_retriable() {
-            return Err(error);
-        }
-        let limit = self.cluster.config().default_api_timeout;
-        if self.started.elapsed() + self.pause > limit {
-            let what = format!("{} of group {}", self.what, self.group);
-            return Err(ClientError::Exhausted { what, after: limit, last: Box::new(error) });
-        }
-        let stays = matches!(
-            error.code(),
-            Some(
-                ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
-                    | ErrorCode::UNSTABLE_OFFSET_COMMIT
-                    | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-            )
-        );
-        if !stays {
-            self.cluster.forget_coordinator(self.group);
-        }
-        tracing::debug!(group = &**self.group, %error, "{} is tried again", self.what);
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(self.cluster.config().retry_backoff_max);
-        Ok(())
-    }
+fn stays_with_coordinator(error: &ClientError) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+                | ErrorCode::UNSTABLE_OFFSET_COMMIT
+                | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        )
+    )
 }
 
 /// Collects the items of each topic.

@@ -201,13 +201,13 @@ mod tests {
     fn the_bytes_are_those_of_the_java_client() {
         let subscription = Subscription { topics: vec!["t".into()], generation: -1, ..Default::default() };
         let expected: &[u8] = &[
-            0, 3, 0, 0, 0, 1, 0, 1, b't', 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0, 3, 0, 0, 0, 1, 0, 1, b't', 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xff,
         ];
         assert_eq!(subscription.encode(), expected);
         let assignment = Assignment { partitions: vec![tp("t", 0), tp("t", 1)], user_data: None };
-        let expected: &[u8] = &[
-            0, 3, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff,
-        ];
+        let expected: &[u8] =
+            &[0, 3, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff];
         assert_eq!(assignment.encode(), expected);
     }
 

@@ -7,8 +7,8 @@ mod range;
 
 pub use range::RangeAssignor;
 
-use crate::metadata::TopicPartition;
 use crate::group::protocol::Subscription;
+use crate::metadata::TopicPartition;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;

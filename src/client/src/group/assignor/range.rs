@@ -37,7 +37,9 @@ impl Assignor for RangeAssignor {
                 let start = each * rank + extra.min(rank);
                 let len = each + i32::from(rank < extra);
                 let range = start..start + len;
-                assigned[member].1.extend(range.map(|p| TopicPartition { topic: topic.clone(), partition: p }));
+                assigned[member]
+                    .1
+                    .extend(range.map(|p| TopicPartition { topic: topic.clone(), partition: p }));
             }
         }
         assigned
@@ -72,7 +74,8 @@ mod tests {
     fn shares(topics: &[(&str, i32)], members: &[Subscriber]) -> Vec<String> {
         let partitions = topics.iter().map(|(t, n)| (Arc::from(*t), *n)).collect();
         let assigned = RangeAssignor.assign(&partitions, members);
-        let show = |tps: Vec<TopicPartition>| tps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let show =
+            |tps: Vec<TopicPartition>| tps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         assigned.into_iter().map(|(_, tps)| show(tps)).collect()
     }
 
@@ -90,7 +93,8 @@ mod tests {
 
     #[test]
     fn static_members_come_first_by_instance_id() {
-        let members = [member("a", None, &["t"]), member("z", Some("2"), &["t"]), member("y", Some("3"), &["t"])];
+        let members =
+            [member("a", None, &["t"]), member("z", Some("2"), &["t"]), member("y", Some("3"), &["t"])];
         assert_eq!(shares(&[("t", 3)], &members), ["t-2", "t-0", "t-1"]);
     }
 

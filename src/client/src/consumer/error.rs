@@ -1,0 +1,73 @@
+//! What a consumer can report. Errors about one partition do not stop the others.
+
+use crate::error::{ClientError, ConfigError};
+use crossdock_wire::WireError;
+use std::sync::Arc;
+
+/// Why a consumer cannot go on, with one partition or at all. An error about one partition is told
+/// once; the partition then rests until [`crate::Consumer::seek`].
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsumerError {
+    /// The records of a partition cannot be read: a batch is corrupt, or compressed in a way that this
+    /// build cannot read.
+    #[error(
+        "cannot read partition {topic}-{partition} at offset {offset}: {source}; seek past the batch to go on without it"
+    )]
+    Records {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// Offset at which reading stopped.
+        offset: i64,
+        /// What is wrong with the bytes.
+        source: WireError,
+    },
+    /// The next batch does not fit into one fetch.
+    #[error(
+        "the batch of partition {topic}-{partition} at offset {offset} is larger than max.partition.fetch.bytes \
+         ({limit}) and the broker does not send it whole; raise max.partition.fetch.bytes"
+    )]
+    BatchTooLarge {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// Offset of the batch.
+        offset: i64,
+        /// The limit in bytes.
+        limit: i32,
+    },
+    /// There is no committed offset, and `auto.offset.reset` is `none`.
+    #[error(
+        "partition {topic}-{partition} has no committed offset and auto.offset.reset is none; commit or seek to an \
+         offset, or set auto.offset.reset to earliest or latest"
+    )]
+    NoOffset {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+    },
+    /// The position lies outside of what the broker keeps, and `auto.offset.reset` is `none`.
+    #[error(
+        "offset {offset} of partition {topic}-{partition} is out of range (deleted by retention, or the topic was \
+         created anew) and auto.offset.reset is none; seek to an offset that exists, or set auto.offset.reset to \
+         earliest or latest"
+    )]
+    OffsetOutOfRange {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// The position.
+        offset: i64,
+    },
+    /// A broker's refusal or a failed call; it names topic, partition or group.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The consumer was asked for something that its configuration does not allow.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}

@@ -1,0 +1,280 @@
+//! The consumer: fetched batches of the partitions that a group, or the caller, assigned.
+//!
+//! # Layout
+//!
+//! - [`Consumer`]: the handle; everything the application does.
+//! - [`config`], [`error`]: settings, and what can go wrong.
+//! - [`records`]: [`FetchedRecords`], whole batches that are read as borrowed records.
+//! - `state`: positions, buffers and what to ask next, without I/O.
+//! - `fetcher`: the task that asks.
+//! - `member`, `watcher`: the consumer's part in its group, and the topics that it watches.
+//! - `shared`: what these share, and the events for the application.
+//!
+//! # How data flows
+//!
+//! ```text
+//! broker ─▶ fetcher ─ batches, checked ─▶ state: ready queue ─▶ Consumer::next ─▶ FetchedRecords
+//!              ▲                             │ plan
+//!              └──────── questions ──────────┘ ◀─ assigned, revoked, lost ─ group ─▶ coordinator
+//! ```
+//!
+//! # What it must never do
+//!
+//! Hand out records of a partition after it was told to be revoked or lost, let a partition that is
+//! paused, corrupt or without leader hold up the others, skip an offset silently, or copy records.
+
+pub mod config;
+pub mod error;
+mod fetcher;
+mod member;
+pub mod records;
+mod shared;
+mod state;
+mod watcher;
+
+pub use config::{ConsumerConfig, IsolationLevel, OffsetReset};
+pub use error::ConsumerError;
+pub use records::{FetchedRecords, RecordIter};
+
+use crate::cluster::Cluster;
+use crate::error::{ClientError, ConfigError};
+use crate::group::{CommitError, Group, GroupConfig, OffsetAndMetadata, Standing, offsets};
+use crate::metadata::TopicPartition;
+use member::ConsumerMember;
+use shared::Shared;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// What a consumer tells the application.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConsumerEvent {
+    /// Records of one partition.
+    Records(FetchedRecords),
+    /// These partitions are about to be given up. Offsets can still be committed; the group goes on when
+    /// [`Consumer::next`] is called again.
+    Revoked(Vec<TopicPartition>),
+    /// The membership was lost, and others may have these partitions already: offsets must not be
+    /// committed. The group is joined again when [`Consumer::next`] is called again.
+    Lost(Vec<TopicPartition>),
+    /// These partitions are all that is assigned now. They can be sought and paused before the next call of
+    /// [`Consumer::next`], with which fetching starts: at the position that was sought, else the committed
+    /// offset, else by `auto.offset.reset`.
+    Assigned(Vec<TopicPartition>),
+}
+
+/// A consumer. Its tasks (heartbeats, fetches) run beside the application; dropping it stops them and
+/// leaves the group without waiting for it.
+#[derive(Debug)]
+pub struct Consumer {
+    shared: Arc<Shared>,
+    group: Option<Membership>,
+    fetcher: JoinHandle<()>,
+    subscribed: bool,
+}
+
+#[derive(Debug)]
+struct Membership {
+    group: Arc<Group>,
+    member: Arc<ConsumerMember>,
+    watcher: JoinHandle<()>,
+}
+
+impl Consumer {
+    /// Starts a consumer with connections of its own, since the brokers hold its fetches. Nothing is
+    /// consumed before [`Consumer::subscribe`] or [`Consumer::assign`]. Must be called within a tokio runtime.
+    pub fn start(cluster: Cluster, config: ConsumerConfig) -> Self {
+        let shared = Shared::new(cluster.separate(), config);
+        let fetcher = tokio::spawn(fetcher::run(shared.clone()));
+        let group = shared.config.group_id.clone().map(|id| Membership::start(&shared, id));
+        Self { shared, group, fetcher, subscribed: false }
+    }
+
+    /// Subscribes to these topics instead of those before, as a member of the group: partitions come with
+    /// [`ConsumerEvent::Assigned`]. No topics at all: see [`Consumer::leave`].
+    ///
+    /// An error if there is no `group.id`, or partitions were assigned by [`Consumer::assign`].
+    pub fn subscribe(&mut self, topics: Vec<String>) -> Result<(), ConfigError> {
+        let Some(membership) = &self.group else {
+            return Err(ConfigError::Missing { key: "group.id".to_owned() });
+        };
+        if !self.subscribed && !self.shared.lock().state.assignment().is_empty() {
+            let reason = "partitions were assigned by hand; assign none before topics are subscribed to";
+            return Err(ConfigError::Invalid(reason.to_owned()));
+        }
+        let changed = membership.member.subscribe(topics.into_iter().map(Arc::from).collect());
+        if !self.subscribed {
+            membership.group.join();
+        } else if changed {
+            membership.group.rejoin("the subscription changed");
+        }
+        self.subscribed = true;
+        Ok(())
+    }
+
+    /// Consumes these partitions, and no others, without being a member of a group. They start as after
+    /// [`ConsumerEvent::Assigned`], which is not sent. An error while topics are subscribed to.
+    pub fn assign(&mut self, partitions: Vec<TopicPartition>) -> Result<(), ConfigError> {
+        if self.subscribed {
+            let reason = "topics are subscribed to; leave the group before partitions are assigned by hand";
+            return Err(ConfigError::Invalid(reason.to_owned()));
+        }
+        self.shared.reset();
+        self.shared.lock().state.assign(&partitions);
+        Ok(())
+    }
+
+    /// Waits for the next event. Changes of the assignment come before records, and calling again after
+    /// one of them says that it was dealt with.
+    ///
+    /// An error about one partition comes once and leaves the others alone; an error that ends the
+    /// membership comes again with every call. Cancel-safe: no event is lost when the future is dropped.
+    pub async fn next(&mut self) -> Result<ConsumerEvent, ConsumerError> {
+        let _inside = self.group.as_ref().map(|membership| membership.group.attend());
+        self.shared.finish_delivered();
+        self.shared.release_manual(self.subscribed);
+        loop {
+            if let Some(event) = self.shared.take() {
+                return event;
+            }
+            self.shared.to_application.notified().await;
+        }
+    }
+
+    /// The next event if there is one already; as [`Consumer::next`] otherwise.
+    pub fn try_next(&mut self) -> Option<Result<ConsumerEvent, ConsumerError>> {
+        let _inside = self.group.as_ref().map(|membership| membership.group.attend());
+        self.shared.finish_delivered();
+        self.shared.release_manual(self.subscribed);
+        self.shared.take()
+    }
+
+    /// Hands out no records of these partitions until [`Consumer::resume`]. Does not outlive the assignment.
+    pub fn pause(&mut self, partitions: &[TopicPartition]) {
+        self.shared.lock().state.set_paused(partitions, true);
+        // Others may not have to wait for them any longer.
+        self.shared.to_fetcher.notify_one();
+    }
+
+    /// Ends a pause. What was buffered comes at once.
+    pub fn resume(&mut self, partitions: &[TopicPartition]) {
+        self.shared.lock().state.set_paused(partitions, false);
+        self.shared.to_fetcher.notify_one();
+    }
+
+    /// Goes on at `offset`; also ends the rest of a partition after an error. False if the partition is
+    /// not assigned.
+    pub fn seek(&mut self, partition: &TopicPartition, offset: i64) -> bool {
+        let sought = self.shared.lock().state.seek(partition, offset);
+        self.shared.to_fetcher.notify_one();
+        sought
+    }
+
+    /// Offset of the next record of the partition that will be handed out; `None` if it is not assigned,
+    /// or not known yet (see [`Consumer::locate`]).
+    pub fn position(&self, partition: &TopicPartition) -> Option<i64> {
+        self.shared.lock().state.position(partition)
+    }
+
+    /// Waits until the positions of all assigned partitions are known, so that [`Consumer::position`] gives them; fetching
+    /// starts. Call it after [`ConsumerEvent::Assigned`]. Returns early when there is an event or error to be
+    /// taken. Cancel-safe.
+    pub async fn locate(&mut self) {
+        let _inside = self.group.as_ref().map(|membership| membership.group.attend());
+        self.shared.finish_delivered();
+        self.shared.release_manual(self.subscribed);
+        while !self.shared.lock().is_located() {
+            self.shared.to_application.notified().await;
+        }
+        // The permit belongs to the next call of `next`.
+        self.shared.to_application.notify_one();
+    }
+
+    /// The assigned partitions.
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        self.shared.lock().state.assignment()
+    }
+
+    /// Whether, and as which generation's member, offsets can be committed.
+    pub fn standing(&self) -> Standing {
+        self.group.as_ref().map_or(Standing::None, |membership| membership.group.standing())
+    }
+
+    /// Commits offsets for the group. Moves of the coordinator are followed until `default.api.timeout.ms`.
+    /// The outcome is unknown if the future is dropped.
+    pub async fn commit(
+        &self,
+        offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+    ) -> Result<(), CommitError> {
+        let Some(membership) = &self.group else { return Err(no_group().into()) };
+        if self.subscribed {
+            return membership.group.commit(offsets).await;
+        }
+        let group = &membership.group.config().group_id;
+        offsets::commit_without_membership(&self.shared.cluster, group, offsets).await
+    }
+
+    /// The group's committed offsets of these partitions; those without one are left out. Cancel-safe.
+    pub async fn committed(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, OffsetAndMetadata>, ClientError> {
+        let Some(membership) = &self.group else { return Err(no_group()) };
+        let group = &membership.group.config().group_id;
+        offsets::committed(&self.shared.cluster, group, partitions).await
+    }
+
+    /// Gives the assignment up and leaves the group, so that other members take over at once. Commit
+    /// before: no [`ConsumerEvent::Revoked`] comes. Waits for the coordinator's answer, a few seconds at most.
+    pub async fn leave(&mut self) {
+        self.shared.reset();
+        self.subscribed = false;
+        if let Some(membership) = &self.group {
+            membership.member.subscribe(Vec::new());
+            membership.group.leave().await;
+        }
+        self.shared.reset();
+    }
+
+    /// Leaves the group, waits for that no longer than `timeout`, and ends.
+    pub async fn close(mut self, timeout: Duration) {
+        if tokio::time::timeout(timeout, self.leave()).await.is_err() {
+            tracing::warn!(
+                "the group could not be left in time; its session will time out if the coordinator does not learn of it"
+            );
+        }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.fetcher.abort();
+        if let Some(membership) = &self.group {
+            membership.watcher.abort();
+        }
+    }
+}
+
+impl Membership {
+    fn start(shared: &Arc<Shared>, group_id: Arc<str>) -> Self {
+        let config = GroupConfig {
+            group_id,
+            protocol_type: "consumer",
+            instance_id: shared.config.group_instance_id.clone(),
+            session_timeout: shared.config.session_timeout,
+            heartbeat_interval: shared.config.heartbeat_interval,
+            rebalance_timeout: shared.config.max_poll_interval,
+            max_poll_interval: shared.config.max_poll_interval,
+        };
+        let member = ConsumerMember::new(shared.clone());
+        let group = Arc::new(Group::start(shared.cluster.clone(), config, Arc::new(member.clone())));
+        let watcher = tokio::spawn(watcher::run(shared.clone(), member.clone(), group.clone()));
+        Self { group, member, watcher }
+    }
+}
+
+fn no_group() -> ClientError {
+    ConfigError::Missing { key: "group.id".to_owned() }.into()
+}

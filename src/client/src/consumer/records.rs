@@ -1,0 +1,245 @@
+//! What a fetch brought for one partition, and how it is read.
+
+use super::config::IsolationLevel;
+use super::error::ConsumerError;
+use crate::metadata::TopicPartition;
+use bytes::Bytes;
+use crossdock_wire::{Batch, Batches, Compression, RecordView, Records, WireError};
+use std::sync::Arc;
+
+/// Whole batches of one partition, in the bytes that they arrived in. Holding it holds those bytes.
+#[derive(Debug, Clone)]
+pub struct FetchedRecords {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The batches; checksums are checked (`check.crcs`), and aborted batches are left out under read_committed.
+    pub batches: Vec<Batch>,
+    /// Records below this offset are not part of it (a batch may start before the position).
+    pub start_offset: i64,
+    /// Where to go on: one past the last offset, also when compaction removed the last records.
+    pub next_offset: i64,
+    /// The partition's high watermark when it was fetched.
+    pub high_watermark: i64,
+}
+
+impl FetchedRecords {
+    /// Walks the records, borrowed, without copying or allocating. Control batches and records below
+    /// [`Self::start_offset`] are skipped. After an error there is nothing more.
+    pub fn records(&self) -> RecordIter<'_> {
+        RecordIter { fetched: self, batch: 0, current: None }
+    }
+
+    /// The partition.
+    pub fn topic_partition(&self) -> TopicPartition {
+        TopicPartition { topic: self.topic.clone(), partition: self.partition }
+    }
+
+    /// An upper bound of the number of records; as the brokers tell it, so not for reserving memory.
+    pub fn announced_records(&self) -> usize {
+        self.batches.iter().map(|b| usize::try_from(b.header().record_count).unwrap_or(0)).sum()
+    }
+
+    /// Bytes of all batches.
+    pub fn byte_len(&self) -> usize {
+        self.batches.iter().map(|b| b.bytes().len()).sum()
+    }
+}
+
+/// See [`FetchedRecords::records`].
+#[derive(Debug, Clone)]
+pub struct RecordIter<'a> {
+    fetched: &'a FetchedRecords,
+    batch: usize,
+    current: Option<Records<'a>>,
+}
+
+impl<'a> Iterator for RecordIter<'a> {
+    type Item = Result<RecordView<'a>, ConsumerError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.current.as_mut().and_then(Iterator::next) {
+                Some(Ok(record)) if record.offset < self.fetched.start_offset => {}
+                Some(Ok(record)) => return Some(Ok(record)),
+                Some(Err(error)) => return Some(Err(self.fail(error))),
+                None => match self.open_next()? {
+                    Ok(()) => {}
+                    Err(error) => return Some(Err(error)),
+                },
+            }
+        }
+    }
+}
+
+impl<'a> RecordIter<'a> {
+    fn open_next(&mut self) -> Option<Result<(), ConsumerError>> {
+        let fetched = self.fetched;
+        loop {
+            let batch = fetched.batches.get(self.batch)?;
+            self.batch += 1;
+            if batch.header().is_control() {
+                continue;
+            }
+            return Some(match batch.records() {
+                Ok(records) => {
+                    self.current = Some(records);
+                    Ok(())
+                }
+                Err(error) => Err(self.fail(error)),
+            });
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, source: WireError) -> ConsumerError {
+        let at = self.batch.saturating_sub(1);
+        let base_offset = self.fetched.batches.get(at).map_or(-1, |b| b.header().base_offset);
+        self.current = None;
+        self.batch = self.fetched.batches.len();
+        ConsumerError::Records {
+            topic: self.fetched.topic.clone(),
+            partition: self.fetched.partition,
+            offset: base_offset,
+            source,
+        }
+    }
+}
+
+/// How a fetched region is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadOptions {
+    pub(super) check_crcs: bool,
+    pub(super) isolation: IsolationLevel,
+    /// For the error text.
+    pub(super) max_partition_bytes: i32,
+}
+
+/// A transaction that was aborted: its batches from `first_offset` to its marker are void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Aborted {
+    pub(super) producer_id: i64,
+    pub(super) first_offset: i64,
+}
+
+/// What a region holds from the position on: the readable batches, and why reading stopped early.
+#[derive(Debug)]
+pub(super) struct Region {
+    pub(super) records: FetchedRecords,
+    pub(super) error: Option<ConsumerError>,
+}
+
+impl Region {
+    /// Whether there is no record in it.
+    pub(super) fn has_no_records(&self) -> bool {
+        self.records.batches.iter().all(|b| b.header().is_control() || b.header().record_count == 0)
+    }
+}
+
+/// Splits the fetched `region` into batches from `start_offset` on, and checks each once.
+pub(super) fn read_region(
+    tp: &TopicPartition,
+    region: Bytes,
+    start_offset: i64,
+    high_watermark: i64,
+    aborted: Vec<Aborted>,
+    options: ReadOptions,
+) -> Region {
+    let mut records = FetchedRecords {
+        topic: tp.topic.clone(),
+        partition: tp.partition,
+        batches: Vec::new(),
+        start_offset,
+        next_offset: start_offset,
+        high_watermark,
+    };
+    let mut transactions = Transactions::new(aborted, options.isolation);
+    let some_bytes = !region.is_empty();
+    let mut whole_batches = false;
+    let mut error = None;
+    let mut batches = Batches::new(region);
+    for batch in &mut batches {
+        whole_batches = true;
+        match batch.and_then(|batch| check(batch, options.check_crcs)) {
+            // The broker looks batches up by their last offset, which may be below after compaction.
+            Ok(batch) if batch.header().last_offset() < records.next_offset => {}
+            Ok(batch) => {
+                records.next_offset = batch.header().last_offset().saturating_add(1);
+                if !transactions.voids(&batch) {
+                    records.batches.push(batch);
+                }
+            }
+            Err(source) => {
+                let (topic, partition, offset) = (tp.topic.clone(), tp.partition, records.next_offset);
+                error = Some(ConsumerError::Records { topic, partition, offset, source });
+                break;
+            }
+        }
+    }
+    if some_bytes && !whole_batches {
+        error = Some(ConsumerError::BatchTooLarge {
+            topic: tp.topic.clone(),
+            partition: tp.partition,
+            offset: start_offset,
+            limit: options.max_partition_bytes,
+        });
+    }
+    Region { records, error }
+}
+
+fn check(batch: Batch, check_crc: bool) -> Result<Batch, WireError> {
+    if check_crc {
+        batch.check_crc()?;
+    }
+    match batch.header().compression() {
+        Compression::None => Ok(batch),
+        // Says which codec it is.
+        _ => batch.records().map(drop).map(|()| batch),
+    }
+}
+
+/// Tells which batches belong to aborted transactions, as Java's `CompletedFetch`.
+struct Transactions {
+    /// By first offset, the lowest last.
+    upcoming: Vec<Aborted>,
+    /// Producers with an aborted transaction that has begun and not ended.
+    open: Vec<i64>,
+}
+
+impl Transactions {
+    fn new(mut aborted: Vec<Aborted>, isolation: IsolationLevel) -> Self {
+        if isolation == IsolationLevel::ReadUncommitted {
+            aborted.clear();
+        }
+        aborted.sort_unstable_by_key(|a| std::cmp::Reverse(a.first_offset));
+        Self { upcoming: aborted, open: Vec::new() }
+    }
+
+    fn voids(&mut self, batch: &Batch) -> bool {
+        let header = batch.header();
+        if self.open.is_empty() && self.upcoming.is_empty() {
+            return false;
+        }
+        while let Some(next) = self.upcoming.pop_if(|a| a.first_offset <= header.last_offset()) {
+            self.open.push(next.producer_id);
+        }
+        if header.is_control() {
+            if is_abort_marker(batch) {
+                self.open.retain(|id| *id != header.producer_id);
+            }
+            return false;
+        }
+        header.is_transactional() && self.open.contains(&header.producer_id)
+    }
+}
+
+/// Whether a control batch ends a transaction by aborting it: its key is a version and a type, 0.
+fn is_abort_marker(batch: &Batch) -> bool {
+    let key = batch.records().ok().and_then(|mut records| records.next()?.ok()?.key);
+    matches!(key, Some([_, _, 0, 0, ..]))
+}
+
+#[cfg(test)]
+mod tests;

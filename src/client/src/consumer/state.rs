@@ -1,0 +1,548 @@
+//! What a consumer knows of its partitions: positions, what is buffered, and what has to be asked next.
+//!
+//! No I/O and no clock: [`State::plan`] says what to ask, the `on_*` methods take the answers. Every
+//! partition carries a *stamp* that changes when it is assigned or its position set anew; an answer to
+//! an older stamp is dropped.
+//!
+//! ```text
+//!  Held ─ release ─▶ NeedsCommitted ─▶ NeedsReset ─▶ Active ◀─▶ fetched runs in the ready queue
+//!                        └──── committed offset ───────▶ ▲
+//!                                         seek ──────────┘          Resting (failed, being revoked)
+//! ```
+
+use super::config::OffsetReset;
+use super::error::ConsumerError;
+use super::records::{FetchedRecords, Region};
+use crate::error::{BrokerError, ErrorCode};
+use crate::metadata::{MetadataSnapshot, NodeId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Runs of a partition that may wait in the queue before its broker is not asked for more: one that is
+/// taken next, and one that arrives meanwhile.
+const MAX_QUEUED_RUNS: usize = 2;
+
+/// Bounds and policies of a state.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    /// Bytes that may wait to be taken.
+    pub(super) buffer_bytes: usize,
+    pub(super) retry_backoff: Duration,
+    pub(super) retry_backoff_max: Duration,
+    pub(super) reset: OffsetReset,
+    /// Whether committed offsets are looked up (there is a group).
+    pub(super) has_group: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    limits: Limits,
+    partitions: BTreeMap<TopicPartition, Partition>,
+    ready: VecDeque<Ready>,
+    buffered: usize,
+    busy: HashSet<NodeId>,
+    /// A fetch was held back until the application takes something.
+    blocked: bool,
+    asking_metadata: bool,
+    last_stamp: u64,
+    takes: u64,
+}
+
+#[derive(Debug)]
+struct Partition {
+    stamp: u64,
+    phase: Phase,
+    paused: bool,
+    /// Offset of the next record that the application gets.
+    position: Option<i64>,
+    /// Offset that the next fetch starts at.
+    fetch_offset: i64,
+    /// The lookup for the present phase is under way.
+    asked: bool,
+    retry_at: Option<Instant>,
+    failures: u32,
+    queued: usize,
+    /// When it was served last, in takes: those that waited longest come first in a fetch.
+    served: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Held,
+    NeedsCommitted,
+    NeedsReset(OffsetReset),
+    Active,
+    Resting,
+}
+
+#[derive(Debug)]
+struct Ready {
+    tp: TopicPartition,
+    bytes: usize,
+    item: Result<FetchedRecords, ConsumerError>,
+}
+
+/// A partition, as part of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) tp: TopicPartition,
+    pub(super) stamp: u64,
+    /// Offset to fetch from.
+    pub(super) offset: i64,
+    /// The leader's epoch by metadata.
+    pub(super) leader_epoch: i32,
+}
+
+/// What has to be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Question {
+    Committed(Vec<Asked>),
+    Offsets { node: NodeId, to: OffsetReset, partitions: Vec<Asked> },
+    Fetch { node: NodeId, partitions: Vec<Asked> },
+    Metadata(Vec<Arc<str>>),
+}
+
+/// What a fetch brought for one partition.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    Region(Box<Region>),
+    Refused(ErrorCode),
+    /// The partition was not in the answer, or the call failed.
+    Nothing,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) questions: Vec<Question>,
+    /// When to plan again without further input.
+    pub(super) wake_at: Option<Instant>,
+}
+
+impl State {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            partitions: BTreeMap::new(),
+            ready: VecDeque::new(),
+            buffered: 0,
+            busy: HashSet::new(),
+            blocked: false,
+            asking_metadata: false,
+            last_stamp: 0,
+            takes: 0,
+        }
+    }
+
+    /// Replaces the assignment. Partitions are held until [`State::release`]; pauses do not outlive it.
+    pub(super) fn assign(&mut self, partitions: &[TopicPartition]) {
+        self.clear();
+        for tp in partitions {
+            let partition = Partition {
+                stamp: self.next_stamp(),
+                phase: Phase::Held,
+                paused: false,
+                position: None,
+                fetch_offset: 0,
+                asked: false,
+                retry_at: None,
+                failures: 0,
+                queued: 0,
+                served: 0,
+            };
+            self.partitions.insert(tp.clone(), partition);
+        }
+    }
+
+    /// Nothing is assigned any more.
+    pub(super) fn clear(&mut self) {
+        self.partitions.clear();
+        self.ready.clear();
+        self.buffered = 0;
+    }
+
+    /// The assignment is being given up: nothing more is fetched or handed out, positions stay.
+    pub(super) fn rest_all(&mut self) {
+        self.ready.clear();
+        self.buffered = 0;
+        self.last_stamp += 1;
+        let stamp = self.last_stamp;
+        for partition in self.partitions.values_mut() {
+            partition.phase = Phase::Resting;
+            partition.stamp = stamp;
+            partition.queued = 0;
+        }
+    }
+
+    /// Lets held partitions go to work.
+    pub(super) fn release(&mut self) -> bool {
+        let mut any = false;
+        for partition in self.partitions.values_mut().filter(|p| p.phase == Phase::Held) {
+            any = true;
+            partition.phase = match partition.position {
+                Some(_) => Phase::Active,
+                None if self.limits.has_group => Phase::NeedsCommitted,
+                None => Phase::NeedsReset(self.limits.reset),
+            };
+        }
+        any
+    }
+
+    pub(super) fn assignment(&self) -> Vec<TopicPartition> {
+        self.partitions.keys().cloned().collect()
+    }
+
+    pub(super) fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) {
+        for tp in partitions {
+            if let Some(partition) = self.partitions.get_mut(tp) {
+                partition.paused = paused;
+            }
+        }
+    }
+
+    pub(super) fn position(&self, tp: &TopicPartition) -> Option<i64> {
+        self.partitions.get(tp)?.position
+    }
+
+    /// Whether every partition that is at work knows its position.
+    pub(super) fn all_located(&self) -> bool {
+        self.partitions.values().all(|p| p.position.is_some() || p.phase == Phase::Resting)
+    }
+
+    /// Sets the position; false if the partition is not assigned.
+    pub(super) fn seek(&mut self, tp: &TopicPartition, offset: i64) -> bool {
+        self.last_stamp += 1;
+        let Some(partition) = self.partitions.get_mut(tp) else { return false };
+        partition.stamp = self.last_stamp;
+        partition.position = Some(offset);
+        partition.fetch_offset = offset;
+        partition.asked = false;
+        partition.retry_at = None;
+        partition.failures = 0;
+        if partition.phase != Phase::Held {
+            partition.phase = Phase::Active;
+        }
+        self.discard(|of| of == tp);
+        true
+    }
+
+    /// The next run or error that may be handed out.
+    pub(super) fn take(&mut self) -> Option<Result<FetchedRecords, ConsumerError>> {
+        let partitions = &self.partitions;
+        let at = self.ready.iter().position(|r| partitions.get(&r.tp).is_some_and(|p| !p.paused))?;
+        let ready = self.ready.remove(at)?;
+        self.buffered -= ready.bytes;
+        self.takes += 1;
+        let partition = self.partitions.get_mut(&ready.tp)?;
+        partition.queued -= 1;
+        match &ready.item {
+            Ok(records) => partition.position = Some(records.next_offset),
+            Err(_) => partition.phase = Phase::Resting,
+        }
+        Some(ready.item)
+    }
+
+    /// Whether a plan that was held back may be carried out now, since something was taken.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// What to ask now. Everything that is planned counts as asked.
+    pub(super) fn plan(&mut self, now: Instant, metadata: &MetadataSnapshot) -> Plan {
+        let mut plan = Plan::default();
+        self.make_room();
+        let mut nodes: BTreeMap<NodeId, Vec<Asked>> = BTreeMap::new();
+        let mut resets: BTreeMap<(NodeId, bool), Vec<Asked>> = BTreeMap::new();
+        let mut committed = Vec::new();
+        let mut full = HashSet::new();
+        let mut unknown = BTreeSet::new();
+        for (tp, partition) in &self.partitions {
+            if partition.asked || matches!(partition.phase, Phase::Held | Phase::Resting) {
+                continue;
+            }
+            if let Some(at) = partition.retry_at.filter(|at| *at > now) {
+                plan.wake_at = Some(plan.wake_at.map_or(at, |w| w.min(at)));
+                continue;
+            }
+            if partition.phase == Phase::NeedsCommitted {
+                committed.push(partition.ask(tp, -1));
+                continue;
+            }
+            if partition.phase == Phase::Active && partition.paused {
+                continue;
+            }
+            let Ok((node, epoch)) = metadata.leader(&tp.topic, tp.partition) else {
+                unknown.insert(tp.topic.clone());
+                continue;
+            };
+            match partition.phase {
+                Phase::NeedsReset(to) => {
+                    let earliest = to == OffsetReset::Earliest;
+                    resets.entry((node, earliest)).or_default().push(partition.ask(tp, epoch));
+                }
+                _ if self.busy.contains(&node) => {}
+                _ if partition.queued >= MAX_QUEUED_RUNS => drop(full.insert(node)),
+                _ => nodes.entry(node).or_default().push(partition.ask(tp, epoch)),
+            }
+        }
+        self.ask_metadata(unknown, &mut plan);
+        self.ask_positions(committed, resets, &mut plan);
+        // A broker holds a fetch until there is something new. If a partition is only left out because the
+        // application has not come to it yet, the others would make it wait: so the broker rests as well.
+        let no_room = self.buffered >= self.limits.buffer_bytes;
+        self.blocked = no_room || !full.is_empty();
+        nodes.retain(|node, _| !no_room && !full.contains(node));
+        for (node, mut partitions) in nodes {
+            self.busy.insert(node);
+            partitions.sort_by_key(|a| self.partitions.get(&a.tp).map_or(0, |p| p.served));
+            plan.questions.push(Question::Fetch { node, partitions });
+        }
+        plan
+    }
+
+    fn ask_metadata(&mut self, unknown: BTreeSet<Arc<str>>, plan: &mut Plan) {
+        if !unknown.is_empty() && !self.asking_metadata {
+            self.asking_metadata = true;
+            plan.questions.push(Question::Metadata(unknown.into_iter().collect()));
+        }
+    }
+
+    fn ask_positions(
+        &mut self,
+        committed: Vec<Asked>,
+        resets: BTreeMap<(NodeId, bool), Vec<Asked>>,
+        plan: &mut Plan,
+    ) {
+        for asked in committed.iter().chain(resets.values().flatten()) {
+            if let Some(partition) = self.partitions.get_mut(&asked.tp) {
+                partition.asked = true;
+            }
+        }
+        if !committed.is_empty() {
+            plan.questions.push(Question::Committed(committed));
+        }
+        for ((node, earliest), partitions) in resets {
+            let to = if earliest { OffsetReset::Earliest } else { OffsetReset::Latest };
+            plan.questions.push(Question::Offsets { node, to, partitions });
+        }
+    }
+
+    /// Committed offsets were looked up; `None` if that has to be tried again.
+    pub(super) fn on_committed(
+        &mut self,
+        now: Instant,
+        asked: Vec<Asked>,
+        offsets: Result<Option<HashMap<TopicPartition, i64>>, ConsumerError>,
+    ) {
+        for asked in asked {
+            let reset = self.limits.reset;
+            let Some(partition) = self.current(&asked) else { continue };
+            partition.asked = false;
+            match &offsets {
+                Ok(Some(offsets)) => match offsets.get(&asked.tp) {
+                    Some(offset) => partition.locate(*offset),
+                    None => {
+                        partition.phase = Phase::NeedsReset(reset);
+                        self.refuse_reset_none(&asked, None);
+                    }
+                },
+                Ok(None) => self.retry(now, &asked),
+                Err(error) => self.rest(asked, error.clone()),
+            }
+        }
+    }
+
+    /// Offsets were looked up by ListOffsets.
+    pub(super) fn on_offsets(
+        &mut self,
+        now: Instant,
+        asked: Vec<Asked>,
+        mut offsets: HashMap<TopicPartition, Result<i64, ErrorCode>>,
+    ) {
+        for asked in asked {
+            let answer = offsets.remove(&asked.tp);
+            let Some(partition) = self.current(&asked) else { continue };
+            partition.asked = false;
+            match answer {
+                Some(Ok(offset)) => partition.locate(offset),
+                Some(Err(code)) if !code.is_retriable() => self.refused(asked, code, "ListOffsets"),
+                _ => self.retry(now, &asked),
+            }
+        }
+    }
+
+    /// A fetch at `node` is over. Tells whether leaders may have changed.
+    pub(super) fn on_fetched(&mut self, now: Instant, node: NodeId, answers: Vec<(Asked, Fetched)>) -> bool {
+        self.busy.remove(&node);
+        let mut moved = false;
+        for (asked, fetched) in answers {
+            if self.current(&asked).is_none() {
+                continue;
+            }
+            match fetched {
+                Fetched::Region(region) => self.on_region(asked, *region),
+                Fetched::Refused(ErrorCode::OFFSET_OUT_OF_RANGE) => self.out_of_range(&asked),
+                Fetched::Refused(code) if code.is_retriable() => {
+                    moved |= code.refreshes_metadata();
+                    self.retry(now, &asked);
+                }
+                Fetched::Refused(code) => self.refused(asked, code, "Fetch"),
+                Fetched::Nothing => {
+                    moved = true;
+                    self.retry(now, &asked);
+                }
+            }
+        }
+        moved
+    }
+
+    /// Metadata was asked for the topics of partitions without a known leader.
+    pub(super) fn on_metadata(&mut self, now: Instant, metadata: &MetadataSnapshot) {
+        self.asking_metadata = false;
+        for (tp, partition) in &mut self.partitions {
+            if metadata.leader(&tp.topic, tp.partition).is_err() {
+                partition.pause_for_retry(now, &self.limits);
+            }
+        }
+    }
+
+    fn on_region(&mut self, asked: Asked, region: Region) {
+        let empty = region.has_no_records();
+        let Region { records, error } = region;
+        let takes = self.takes;
+        let Some(partition) = self.partitions.get_mut(&asked.tp) else { return };
+        partition.failures = 0;
+        partition.fetch_offset = records.next_offset;
+        if !records.batches.is_empty() {
+            partition.served = takes;
+        }
+        if empty && partition.queued == 0 {
+            partition.position = Some(records.next_offset);
+        } else if !empty {
+            partition.queued += 1;
+            let bytes = records.byte_len();
+            self.buffered += bytes;
+            let tp = asked.tp.clone();
+            self.ready.push_back(Ready { tp, bytes, item: Ok(records) });
+        }
+        if let Some(error) = error {
+            self.rest(asked, error);
+        }
+    }
+
+    fn out_of_range(&mut self, asked: &Asked) {
+        let reset = self.limits.reset;
+        let Some(partition) = self.current(asked) else { return };
+        partition.phase = Phase::NeedsReset(reset);
+        if reset != OffsetReset::None {
+            tracing::warn!(topic = &*asked.tp.topic, partition = asked.tp.partition, offset = asked.offset,
+                to = ?reset, "the position is out of range and is set by auto.offset.reset");
+        }
+        self.refuse_reset_none(asked, Some(asked.offset));
+    }
+
+    fn refuse_reset_none(&mut self, asked: &Asked, out_of_range: Option<i64>) {
+        let none = Phase::NeedsReset(OffsetReset::None);
+        if self.partitions.get(&asked.tp).is_none_or(|p| p.phase != none) {
+            return;
+        }
+        let (topic, partition) = (asked.tp.topic.clone(), asked.tp.partition);
+        let error = match out_of_range {
+            Some(offset) => ConsumerError::OffsetOutOfRange { topic, partition, offset },
+            None => ConsumerError::NoOffset { topic, partition },
+        };
+        self.rest(asked.clone(), error);
+    }
+
+    fn refused(&mut self, asked: Asked, code: ErrorCode, api: &'static str) {
+        let error = BrokerError::new(code, api).topic(asked.tp.topic.clone()).partition(asked.tp.partition);
+        self.rest(asked, ConsumerError::Client(error.into()));
+    }
+
+    /// Nothing more is fetched of the partition; the application gets the error after what is queued.
+    fn rest(&mut self, asked: Asked, error: ConsumerError) {
+        let Some(partition) = self.current(&asked) else { return };
+        partition.phase = Phase::Resting;
+        partition.asked = false;
+        partition.queued += 1;
+        self.ready.push_back(Ready { tp: asked.tp, bytes: 0, item: Err(error) });
+    }
+
+    fn retry(&mut self, now: Instant, asked: &Asked) {
+        if let Some(partition) = self.partitions.get_mut(&asked.tp).filter(|p| p.stamp == asked.stamp) {
+            partition.pause_for_retry(now, &self.limits);
+        }
+    }
+
+    fn current(&mut self, asked: &Asked) -> Option<&mut Partition> {
+        self.partitions.get_mut(&asked.tp).filter(|p| p.stamp == asked.stamp)
+    }
+
+    /// Paused partitions must not hold up the others: when the buffer is full, what they have queued is
+    /// given up, to be fetched again later.
+    fn make_room(&mut self) {
+        if self.buffered < self.limits.buffer_bytes {
+            return;
+        }
+        let paused: HashSet<TopicPartition> = self
+            .partitions
+            .iter()
+            .filter(|(_, p)| p.paused && p.queued > 0)
+            .map(|(tp, _)| tp.clone())
+            .collect();
+        for tp in &paused {
+            self.last_stamp += 1;
+            if let Some(partition) = self.partitions.get_mut(tp)
+                && partition.phase == Phase::Active
+                && let Some(position) = partition.position
+            {
+                partition.stamp = self.last_stamp;
+                partition.fetch_offset = position;
+                self.discard(|of| of == tp);
+            }
+        }
+    }
+
+    fn discard(&mut self, of: impl Fn(&TopicPartition) -> bool) {
+        let (partitions, buffered) = (&mut self.partitions, &mut self.buffered);
+        self.ready.retain(|ready| {
+            if !of(&ready.tp) {
+                return true;
+            }
+            *buffered -= ready.bytes;
+            if let Some(partition) = partitions.get_mut(&ready.tp) {
+                partition.queued -= 1;
+            }
+            false
+        });
+    }
+
+    fn next_stamp(&mut self) -> u64 {
+        self.last_stamp += 1;
+        self.last_stamp
+    }
+}
+
+impl Partition {
+    fn ask(&self, tp: &TopicPartition, leader_epoch: i32) -> Asked {
+        Asked { tp: tp.clone(), stamp: self.stamp, offset: self.fetch_offset, leader_epoch }
+    }
+
+    fn pause_for_retry(&mut self, now: Instant, limits: &Limits) {
+        let pause = limits.retry_backoff.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = Some(now + pause.min(limits.retry_backoff_max));
+    }
+
+    fn locate(&mut self, offset: i64) {
+        self.phase = Phase::Active;
+        self.fetch_offset = offset;
+        self.failures = 0;
+        if self.queued == 0 {
+            self.position = Some(offset);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Watches the subscribed topics: those that are missing, and, as the group's leader, those that get
+//! more partitions. As in Java's `ConsumerCoordinator`, only the leader asks for a rebalance then.
+
+use super::member::{ConsumerMember, PartitionCounts};
+use super::shared::Shared;
+use crate::error::ErrorCode;
+use crate::group::Group;
+use crate::metadata::{MetadataSnapshot, TopicSelection};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// While a topic is missing it is looked for this often.
+const MISSING_INTERVAL: Duration = Duration::from_millis(500);
+const WARN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Runs until it is aborted.
+pub(super) async fn run(shared: Arc<Shared>, member: Arc<ConsumerMember>, group: Arc<Group>) {
+    let mut warned_at: Option<Instant> = None;
+    loop {
+        let led = member.led();
+        let topics = watched(&member, led.as_ref());
+        let mut wait = shared.cluster.config().metadata_max_age;
+        if !topics.is_empty() {
+            let named = TopicSelection::Named(topics.iter().cloned().collect());
+            match shared.cluster.refresh(named, shared.config.allow_auto_create_topics).await {
+                Ok(metadata) => {
+                    let missing = missing(&metadata, &topics);
+                    if !missing.is_empty() {
+                        wait = wait.min(MISSING_INTERVAL);
+                        warn(&mut warned_at, &missing, shared.config.allow_auto_create_topics);
+                    }
+                    // An assignment that was computed meanwhile is judged in the next round.
+                    if changed(&metadata, led.as_ref()) && member.disown(&led) {
+                        group.rejoin("topics or partitions changed");
+                        wait = wait.min(MISSING_INTERVAL);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the subscribed topics could not be looked up");
+                    wait = wait.min(Duration::from_secs(1));
+                }
+            }
+        }
+        tokio::select! {
+            () = member.to_watcher.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+fn watched(member: &ConsumerMember, led: Option<&PartitionCounts>) -> BTreeSet<Arc<str>> {
+    let mut topics: BTreeSet<_> = member.topics().into_iter().collect();
+    topics.extend(led.into_iter().flat_map(|counts| counts.keys().cloned()));
+    topics
+}
+
+fn missing(metadata: &MetadataSnapshot, topics: &BTreeSet<Arc<str>>) -> Vec<Arc<str>> {
+    topics.iter().filter(|t| metadata.topic(t).is_none()).cloned().collect()
+}
+
+fn changed(metadata: &MetadataSnapshot, led: Option<&PartitionCounts>) -> bool {
+    let differs = |topic: &str, was: i32| match metadata.topics.get(topic).map(|t| t.error) {
+        Some(ErrorCode::NONE) => metadata.partition_count(topic) != Some(was),
+        Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => was != 0,
+        // An election, or a permission that is missing for the moment, says nothing of the topic.
+        _ => false,
+    };
+    led.is_some_and(|counts| counts.iter().any(|(topic, was)| differs(topic, *was)))
+}
+
+fn warn(warned_at: &mut Option<Instant>, missing: &[Arc<str>], create: bool) {
+    let now = Instant::now();
+    if warned_at.is_some_and(|at| now < at + WARN_INTERVAL) {
+        return;
+    }
+    *warned_at = Some(now);
+    let next = if create {
+        "create it, or allow the brokers to do so (auto.create.topics.enable)"
+    } else {
+        "create it, or set allow.auto.create.topics"
+    };
+    tracing::warn!(
+        topics = missing.join(","),
+        "a subscribed topic does not exist, or may not be described; it is waited for: {next}"
+    );
+}
