@@ -235,8 +235,7 @@ impl Map {
     }
 }
 
-/// Feeds what equal keys have in common. Floats and what may be equal in several forms give only their
-/// kind: such keys are rare.
+/// Feeds what equal keys have in common: -0.0 equals 0.0, and 1.0 equals 1.00.
 fn hash_key(key: &Value, hasher: &mut impl Hasher) {
     std::mem::discriminant(key).hash(hasher);
     match key {
@@ -248,7 +247,10 @@ fn hash_key(key: &Value, hasher: &mut impl Hasher) {
         Value::Bytes(v) => v.hash(hasher),
         Value::Array(items) => items.iter().for_each(|item| hash_key(item, hasher)),
         Value::Struct(record) => record.values().iter().for_each(|value| hash_key(value, hasher)),
-        Value::Float32(_) | Value::Float64(_) | Value::Decimal(_) | Value::Map(_) => {}
+        Value::Float32(v) => (*v + 0.0).to_bits().hash(hasher),
+        Value::Float64(v) => (*v + 0.0).to_bits().hash(hasher),
+        Value::Decimal(v) => v.normalized().as_bigint_and_exponent().hash(hasher),
+        Value::Map(v) => v.len().hash(hasher),
         Value::Null | Value::Boolean(_) => {}
     }
 }

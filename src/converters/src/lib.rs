@@ -1,1 +1,42 @@
-//! Connect's converters: JSON, String, ByteArray.
+//! Connect's converters: between records and the bytes in Kafka.
+//!
+//! # Layout
+//!
+//! - [`string`]: `StringConverter`: strings as they are, other values as Java's `toString`.
+//! - [`byte_array`]: `ByteArrayConverter`: bytes as they are.
+//! - [`strictness`]: whether Connect's silent losses are repeated or refused.
+//!
+//! # How data flows
+//!
+//! The two pass-through converters turn a whole column over without touching its bytes: a record stays
+//! two spans into the buffer that came from the file or the socket.
+//!
+//! # What it must never do
+//!
+//! Change a value without saying so. Where Connect's converter replaces, wraps around or cuts off, the
+//! record fails with a message that says where, unless `crossdock.compatibility=strict` asks for
+//! Connect's behaviour.
+
+mod byte_array;
+mod strictness;
+mod string;
+#[cfg(test)]
+mod testing;
+
+pub use byte_array::ByteArrayConverter;
+pub use strictness::Strictness;
+pub use string::StringConverter;
+
+use crossdock_api::Plugins;
+use crossdock_api::registry::Plugin;
+
+/// Registers every converter of this crate under the class name that Connect knows it by.
+pub fn register(plugins: &mut Plugins) {
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
+    const BYTE_ARRAY: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
+    plugins.register(Plugin::converter(STRING, VERSION, || Box::<StringConverter>::default()));
+    plugins.register(Plugin::header_converter(STRING, VERSION, || Box::<StringConverter>::default()));
+    plugins.register(Plugin::converter(BYTE_ARRAY, VERSION, || Box::new(ByteArrayConverter)));
+    plugins.register(Plugin::header_converter(BYTE_ARRAY, VERSION, || Box::new(ByteArrayConverter)));
+}

@@ -1,0 +1,289 @@
+//! Strings as they are, and anything else as Java's `toString`.
+
+use crate::strictness::{Strictness, converter_type, parse};
+use crossdock_api::batch::{Column, Parsed, RawSlice, RecordBatch, RecordRef, Serialized};
+use crossdock_api::config::{ConfigDef, ConfigKey, ConfigMap, Importance, Validator, Width};
+use crossdock_api::java_text;
+use crossdock_api::{
+    ConfigError, ConnectError, Converter, Failures, HeaderConverter, Schema, Text, Value, ValueRef,
+};
+use std::sync::Arc;
+
+/// Passes strings through without copying; writes other values as text. Mirrors
+/// `org.apache.kafka.connect.storage.StringConverter`, apart from two silent losses: bytes that are not
+/// UTF-8 fail unless `crossdock.invalid.utf8=replace`, and byte arrays, which Java writes as an
+/// address in memory, fail unless `crossdock.compatibility=strict`.
+#[derive(Debug, Clone, Default)]
+pub struct StringConverter {
+    replace_invalid: bool,
+    strictness: Strictness,
+}
+
+const ENCODING: &str = "converter.encoding";
+const INVALID_UTF8: &str = "crossdock.invalid.utf8";
+
+fn config_def() -> ConfigDef {
+    ConfigDef::new()
+        .define(converter_type())
+        .define(
+            ConfigKey::string(ENCODING)
+                .default("UTF-8")
+                .importance(Importance::High)
+                .doc("The name of the character set to use for encoding/decoding strings: UTF-8.")
+                .shown("", Width::Medium, "Encoding"),
+        )
+        .define(
+            ConfigKey::string(INVALID_UTF8)
+                .default_null()
+                .validator(Validator::OneOf(&["fail", "replace"]))
+                .importance(Importance::Low)
+                .doc(
+                    "What to do with bytes from Kafka that are not UTF-8: 'fail' (the default) makes the \
+                     record fail and says where; 'replace' puts U+FFFD in their place, as Kafka Connect \
+                     does, and so loses them.",
+                ),
+        )
+        .define(Strictness::key())
+}
+
+impl StringConverter {
+    fn configure(&mut self, config: &ConfigMap) -> Result<(), ConfigError> {
+        let parsed = parse(config_def(), config)?;
+        let encoding = parsed.string(ENCODING)?;
+        if !["UTF-8", "UTF8"].iter().any(|name| name.eq_ignore_ascii_case(encoding)) {
+            return Err(ConfigError::invalid(
+                ENCODING,
+                encoding,
+                "Unsupported encoding; UTF-8 is supported: convert the data, or use \
+                 org.apache.kafka.connect.converters.ByteArrayConverter",
+            ));
+        }
+        self.strictness = Strictness::of(&parsed)?;
+        self.replace_invalid = match parsed.string_opt(INVALID_UTF8)? {
+            Some(choice) => choice == "replace",
+            None => self.strictness == Strictness::AsConnect,
+        };
+        Ok(())
+    }
+
+    /// The text of a value that is neither null nor a string.
+    fn append(&self, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<(), ConnectError> {
+        if self.strictness == Strictness::Safe && java_text::holds_bytes(value) {
+            return Err(ConnectError::bad_record(
+                "StringConverter cannot write byte arrays as text without losing them; use \
+                 org.apache.kafka.connect.converters.ByteArrayConverter for bytes, or a converter that \
+                 keeps the structure, such as org.apache.kafka.connect.json.JsonConverter",
+            ));
+        }
+        java_text::append_value(out, value);
+        Ok(())
+    }
+
+    /// The string that bytes which are not UTF-8 stand for, if they may stand for one.
+    fn decode(&self, bytes: &[u8]) -> Result<Text, ConnectError> {
+        let Err(error) = std::str::from_utf8(bytes) else {
+            return Ok(Text::from(java_text::decode_utf8(bytes).as_ref()));
+        };
+        if self.replace_invalid {
+            return Ok(Text::from(java_text::decode_utf8(bytes).into_owned()));
+        }
+        let at = error.valid_up_to();
+        Err(ConnectError::bad_record(format!(
+            "the {} bytes are not valid UTF-8: byte 0x{:02X} at position {at} starts no character; if the \
+             data is binary use org.apache.kafka.connect.converters.ByteArrayConverter, or set \
+             {INVALID_UTF8}=replace to lose such bytes as Kafka Connect does",
+            bytes.len(),
+            bytes.get(at).copied().unwrap_or_default(),
+        )))
+    }
+}
+
+impl Converter for StringConverter {
+    fn config_def(&self) -> ConfigDef {
+        config_def()
+    }
+
+    fn configure(&mut self, config: &ConfigMap, _column: Column) -> Result<(), ConfigError> {
+        Self::configure(self, config)
+    }
+
+    fn serialize(
+        &self,
+        _record: RecordRef<'_>,
+        _schema: Option<&Arc<Schema>>,
+        value: ValueRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Serialized, ConnectError> {
+        match value {
+            ValueRef::Null => Ok(Serialized::Null),
+            ValueRef::String(_) => Ok(Serialized::Same),
+            other => self.append(other, out).map(|()| Serialized::Written),
+        }
+    }
+
+    fn parse(
+        &self,
+        _record: RecordRef<'_>,
+        raw: Option<RawSlice<'_>>,
+    ) -> Result<(Option<Arc<Schema>>, Parsed), ConnectError> {
+        let parsed = match raw {
+            None => Parsed::Null,
+            Some(raw) if std::str::from_utf8(raw.as_bytes()).is_ok() => Parsed::Str,
+            Some(raw) => Parsed::Value(Value::String(self.decode(raw.as_bytes())?)),
+        };
+        Ok((Some(Arc::clone(Schema::optional_string())), parsed))
+    }
+
+    fn parse_batch(&self, batch: &mut RecordBatch, column: Column, failures: &mut Failures) {
+        for index in batch.reinterpret_column(column, Schema::optional_string(), true) {
+            let Some(mut record) = batch.record_mut(index) else { continue };
+            let ValueRef::Bytes(bytes) = record.as_ref().datum(column) else { continue };
+            let replaced = self
+                .decode(bytes)
+                .and_then(|text| record.set(column, Some(Schema::optional_string()), Value::String(text)));
+            if let Err(error) = replaced {
+                failures.push(index, error);
+            }
+        }
+    }
+}
+
+impl HeaderConverter for StringConverter {
+    fn config_def(&self) -> ConfigDef {
+        config_def()
+    }
+
+    fn configure(&mut self, config: &ConfigMap) -> Result<(), ConfigError> {
+        Self::configure(self, config)
+    }
+
+    fn serialize(
+        &self,
+        _topic: &str,
+        _name: &str,
+        _schema: Option<&Arc<Schema>>,
+        value: ValueRef<'_>,
+    ) -> Result<Option<Vec<u8>>, ConnectError> {
+        let mut out = Vec::new();
+        match value {
+            ValueRef::Null => return Ok(None),
+            ValueRef::String(text) => out.extend_from_slice(text.as_bytes()),
+            other => self.append(other, &mut out)?,
+        }
+        Ok(Some(out))
+    }
+
+    fn parse(
+        &self,
+        _topic: &str,
+        _name: &str,
+        raw: Option<&[u8]>,
+    ) -> Result<(Option<Arc<Schema>>, Value), ConnectError> {
+        let value = raw.map(|bytes| self.decode(bytes)).transpose()?.map_or(Value::Null, Value::String);
+        Ok((Some(Arc::clone(Schema::optional_string())), value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{fetched, single, values};
+    use crossdock_api::{Bytes, ErrorKind};
+
+    fn configured(pairs: &[(&str, &str)]) -> Result<StringConverter, ConfigError> {
+        let mut converter = StringConverter::default();
+        let config = pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        Converter::configure(&mut converter, &config, Column::Value)?;
+        Ok(converter)
+    }
+
+    #[test]
+    fn strings_stay_where_they_arrived() {
+        let mut batch = fetched(&[Some("é".as_bytes()), None, Some(b"")]);
+        let address = |batch: &RecordBatch| match batch.get(0).unwrap().value() {
+            ValueRef::String(text) => text.as_bytes().as_ptr() as usize,
+            ValueRef::Bytes(bytes) => bytes.as_ptr() as usize,
+            other => panic!("{other:?}"),
+        };
+        let before = address(&batch);
+        let mut failures = Failures::new();
+        let converter = StringConverter::default();
+        Converter::parse_batch(&converter, &mut batch, Column::Value, &mut failures);
+        assert_eq!(values(&batch), [Value::string("é"), Value::Null, Value::string("")]);
+        assert!(Arc::ptr_eq(batch.get(1).unwrap().value_schema().unwrap(), Schema::optional_string()));
+        Converter::serialize_batch(&converter, &mut batch, Column::Value, &mut failures);
+        assert!(failures.is_empty());
+        assert_eq!(address(&batch), before);
+        assert!(matches!(batch.get(1).unwrap().value(), ValueRef::Null));
+    }
+
+    #[test]
+    fn invalid_utf8_fails_and_says_where() {
+        let mut batch = fetched(&[Some(b"ok"), Some(b"ab\xffc"), Some(b"ok")]);
+        let mut failures = Failures::new();
+        Converter::parse_batch(&StringConverter::default(), &mut batch, Column::Value, &mut failures);
+        let failed = failures.take();
+        assert_eq!(failed.len(), 1);
+        assert_eq!((failed[0].0, failed[0].1.kind()), (1, ErrorKind::BadRecord));
+        let message = failed[0].1.to_string();
+        assert!(
+            message.contains("0xFF at position 2") && message.contains("ByteArrayConverter"),
+            "{message}"
+        );
+        assert_eq!(batch.get(1).unwrap().value(), ValueRef::Bytes(b"ab\xffc"));
+        assert_eq!(batch.get(2).unwrap().value().as_str(), Some("ok"));
+    }
+
+    #[test]
+    fn invalid_utf8_is_replaced_where_that_is_asked_for() {
+        for config in [(INVALID_UTF8, "replace"), ("crossdock.compatibility", "strict")] {
+            let converter = configured(&[config]).unwrap();
+            let mut batch = fetched(&[Some(b"ab\xffc")]);
+            let mut failures = Failures::new();
+            Converter::parse_batch(&converter, &mut batch, Column::Value, &mut failures);
+            assert!(failures.is_empty());
+            assert_eq!(values(&batch), [Value::string("ab\u{fffd}c")]);
+            assert!(batch.get(0).unwrap().value_schema().unwrap().is_optional());
+        }
+    }
+
+    #[test]
+    fn other_values_are_written_as_java_prints_them() {
+        let mut batch = single(None, Value::Array(vec![Value::Float64(1.0), Value::Null]));
+        let mut failures = Failures::new();
+        let converter = StringConverter::default();
+        Converter::serialize_batch(&converter, &mut batch, Column::Value, &mut failures);
+        assert!(failures.is_empty());
+        assert_eq!(values(&batch), [Value::Bytes(Bytes::from_static(b"[1.0, null]"))]);
+    }
+
+    #[test]
+    fn byte_arrays_are_refused_instead_of_written_as_an_address() {
+        let value = || Value::Array(vec![Value::Bytes(Bytes::from_static(b"x"))]);
+        let mut failures = Failures::new();
+        let mut batch = single(None, value());
+        Converter::serialize_batch(&StringConverter::default(), &mut batch, Column::Value, &mut failures);
+        assert!(failures.take()[0].1.to_string().contains("ByteArrayConverter"));
+        let strict = configured(&[("crossdock.compatibility", "strict")]).unwrap();
+        Converter::serialize_batch(&strict, &mut batch, Column::Value, &mut failures);
+        assert!(failures.is_empty());
+    }
+
+    #[test]
+    fn wrong_settings_are_config_errors() {
+        let message = |pair| configured(&[pair]).unwrap_err().to_string();
+        assert!(message((ENCODING, "KOI8-R")).contains("UTF-8 is supported"));
+        assert!(message((INVALID_UTF8, "ignore")).contains("fail, replace"));
+        assert!(configured(&[(ENCODING, "utf8")]).is_ok());
+    }
+
+    #[test]
+    fn headers_are_converted_too() {
+        let converter = StringConverter::default();
+        let bytes = HeaderConverter::serialize(&converter, "t", "h", None, ValueRef::Boolean(true)).unwrap();
+        assert_eq!(bytes.as_deref(), Some(&b"true"[..]));
+        let (_, value) = HeaderConverter::parse(&converter, "t", "h", bytes.as_deref()).unwrap();
+        assert_eq!(value, Value::string("true"));
+        assert!(HeaderConverter::parse(&converter, "t", "h", Some(b"\xff")).is_err());
+    }
+}
