@@ -42,8 +42,8 @@ const STOPPING: Duration = Duration::from_secs(30);
 /// One probe; a node that is starting may accept connections and not answer.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// A running Apache Kafka of one or more nodes on loopback, without authentication. Topics are created on first use (Kafka's
-/// default). Nodes are numbered from 1, as their `node.id`.
+/// A running Apache Kafka of one or more nodes on loopback, without authentication. Topics are created
+/// on first use (Kafka's default). Nodes are numbered from 1, as their `node.id`.
 ///
 /// It ends when this value is dropped, and when the process ends in whatever way; its data go with it.
 ///
@@ -82,9 +82,9 @@ impl Kafka {
         KafkaBuilder::default()
     }
 
-    /// One node for all tests of this process, started by the first that asks; it lives as long as the process.
-    /// Since it is shared, nobody can stop it: tests that do so start their own. Give topics and groups names
-    /// that no other test uses.
+    /// One node for all tests of this process, started by the first that asks; it lives as long as the
+    /// process. Since it is shared, nobody can stop it: tests that do so start their own. Give topics
+    /// and groups names that no other test uses.
     ///
     /// # Errors
     ///

@@ -48,7 +48,8 @@ impl KafkaBuilder {
         self
     }
 
-    /// Port of the first node for clients; the other nodes take the following ones. Random free ports by default, which tests should keep.
+    /// Port of the first node for clients; the other nodes take the following ones. Random free ports
+    /// by default, which tests should keep.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self

@@ -164,7 +164,7 @@ impl ContainerCluster {
     /// Ends the node in order; with SIGKILL if that takes longer than `patience`.
     pub(crate) async fn stop(&mut self, node: usize, patience: Duration) -> Result<(), KafkaError> {
         let seconds = patience.as_secs().to_string();
-        self.end(node, &["stop", "--time", &seconds]).await
+        self.end(node, &["stop", "-t", &seconds]).await
     }
 
     pub(crate) async fn kill(&mut self, node: usize) -> Result<(), KafkaError> {

@@ -133,7 +133,8 @@ impl JvmCluster {
         input: &[u8],
     ) -> Result<ToolOutput, KafkaError> {
         let mut command = self.command();
-        command.arg(class).args(arguments);
+        // A tool ends before thorough compilation pays. A repeated option is no error to Java.
+        command.arg("-XX:TieredStopAtLevel=1").arg(class).args(arguments);
         run_tool(command, class, input).await
     }
 
