@@ -1,1 +1,89 @@
-//! Connect's REST API over the Herder trait.
+//! Connect's REST API over the [`Herder`](crossdock_runtime::Herder) trait.
+//!
+//! # Layout
+//!
+//! - [`listeners`]: the `listeners` key, binding, and the address that others are told.
+//! - [`server`]: [`RestServer`], which accepts connections and ends them in time.
+//! - `path`: what is done to a path before it is matched: matrix parameters, trailing slash.
+//! - `negotiate`: which methods, content types and answers a resource takes (405, 415, 406, OPTIONS).
+//! - `errors`: the two shapes of an error's answer, and how long a herder is waited for.
+//! - `root`, `connectors`, `tasks`: one file a resource.
+//!
+//! # How data flows
+//!
+//! ```text
+//! socket ─▶ server (hyper) ─▶ path ─▶ axum router ─▶ negotiate ─▶ resource ─▶ Herder
+//!                                         │ no route: 404, no method: 405
+//! ```
+//!
+//! Bodies, status codes, headers and texts are those of Connect 4.3.1. Paths that its server refuses
+//! although the name in them is fine (`%2F`, `%25`, `%5C`) are taken.
+//!
+//! # What it must never do
+//!
+//! Keep state of connectors, do what only a herder may decide, panic on any request, or wait without
+//! a limit. A client that sends slowly or too much is cut off.
+
+#![warn(missing_docs)]
+
+mod connectors;
+mod errors;
+pub mod listeners;
+mod negotiate;
+mod path;
+mod root;
+pub mod server;
+mod tasks;
+
+pub use listeners::{Advertised, Listener};
+pub use server::{BoundRest, RestConfig, RestServer};
+
+/// Why the REST server cannot start. All of these are for the operator to put right.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestError {
+    /// No URL at all.
+    #[error(
+        "Invalid value for listeners, at least one URL is expected, ex: http://localhost:8080,https://localhost:8443."
+    )]
+    NoListener,
+    /// A comma with nothing before or after it.
+    #[error("Empty URL found when parsing listeners list.")]
+    EmptyListener,
+    /// Not `http://host:port`.
+    #[error(
+        "Invalid value {listener} for configuration listeners: {reason}; write http://host:port, or http://:port for all interfaces"
+    )]
+    Malformed {
+        /// The text.
+        listener: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// An `https` listener.
+    #[error("listener {listener}: https is not supported yet; use http and end TLS in front of the worker")]
+    HttpsUnsupported {
+        /// The text.
+        listener: String,
+    },
+    /// Another process has the port.
+    #[error(
+        "listener {listener}: port {port} is in use; stop the process that has it (`ss -ltnp 'sport = :{port}'` shows it) or set another port in listeners"
+    )]
+    PortInUse {
+        /// The listener.
+        listener: Listener,
+        /// Its port.
+        port: u16,
+    },
+    /// The host is not known, is not of this machine, or binding is not allowed.
+    #[error("listener {listener}: cannot listen: {source}; {advice}")]
+    Bind {
+        /// The listener.
+        listener: Listener,
+        /// What to do about it.
+        advice: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}

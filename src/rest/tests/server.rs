@@ -1,0 +1,206 @@
+//! What the transcripts do not show: names that Connect's server refuses, limits, start and end.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use crossdock_rest::{Listener, RestConfig, RestServer};
+use crossdock_runtime::herder::{
+    ConnectorInfo, ConnectorKind, ConnectorStatus, RestartRequest, ServerInfo, State, TaskInfo, TaskStatus,
+};
+use crossdock_runtime::{Herder, HerderError};
+use support::{Scripted, ScriptedHerder, parse, send, send_raw};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+fn config() -> RestConfig {
+    RestConfig::new(Listener::parse_list("http://127.0.0.1:0").unwrap())
+}
+
+fn with(names: &[&str]) -> Arc<ScriptedHerder> {
+    let scripted = Scripted {
+        config: Default::default(),
+        task_config: Default::default(),
+        kind: ConnectorKind::Source,
+        task_state: State::Running,
+        trace: None,
+    };
+    let herder = ScriptedHerder::default();
+    herder.connectors.lock().unwrap().extend(names.iter().map(|n| (n.to_string(), scripted.clone())));
+    Arc::new(herder)
+}
+
+#[tokio::test]
+async fn names_that_connects_server_refuses() {
+    let server = RestServer::start(config(), with(&["a/b", "a%2Fb", "a\\b", "v%w"])).await.unwrap();
+    let to = server.local_addrs()[0];
+    for (path, name) in [("a%2Fb", "a/b"), ("a%252Fb", "a%2Fb"), ("a%5Cb", "a\\b"), ("v%25w", "v%w")] {
+        for target in [format!("/connectors/{path}"), format!("/connectors/{path}/status")] {
+            let answer = send(to, "GET", &target, &[], "").await;
+            let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            assert_eq!((answer.status, body["name"].as_str()), (200, Some(name)));
+        }
+    }
+    for target in ["/connectors/%ZZ", "/connectors/%FF", "//", "/connectors//status"] {
+        let answer = send(to, "GET", target, &[], "").await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.body.starts_with("{\"error_code\":400,\"message\":"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_connector_that_vanishes_is_left_out_of_expanded_lists() {
+    let herder = with(&["stays"]);
+    herder.vanishing.lock().unwrap().insert("gone".into());
+    let server = RestServer::start(config(), herder).await.unwrap();
+    let answer = send(server.local_addrs()[0], "GET", "/connectors?expand=status&expand=x", &[], "").await;
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["stays"]);
+}
+
+#[tokio::test]
+async fn restarts_reach_the_herder() {
+    let herder = with(&["c"]);
+    let server = RestServer::start(config(), herder.clone()).await.unwrap();
+    let to = server.local_addrs()[0];
+    for target in [
+        "restart",
+        "restart?includeTasks=true",
+        "restart?onlyFailed=TRUE&onlyFailed=false",
+        "tasks/0/restart",
+    ] {
+        assert!(send(to, "POST", &format!("/connectors/c/{target}"), &[], "").await.status < 300);
+    }
+    let expected =
+        ["c tasks=false failed=false", "c tasks=true failed=false", "c tasks=false failed=true", "c-0"];
+    assert_eq!(*herder.restarts.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn bodies_and_heads_have_limits() {
+    let server = RestServer::start(config(), with(&["c"])).await.unwrap();
+    let to = server.local_addrs()[0];
+    let head = "POST /connectors/c/restart HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    let answer = send_raw(to, &format!("{head}Content-Length: 1048577\r\n\r\n")).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.contains("1048576"), "{}", answer.body);
+    let answer = send_raw(to, &format!("GET / HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(200))).await;
+    assert_eq!(answer.status, 431);
+}
+
+#[tokio::test]
+async fn a_client_that_connects_before_there_is_a_herder_is_answered_later() {
+    let bound = RestServer::bind(config()).await.unwrap();
+    let to = bound.local_addrs()[0];
+    assert_eq!(bound.advertised().worker_id(), to.to_string());
+    let mut early = TcpStream::connect(to).await.unwrap();
+    early.write_all(b"GET /connectors HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let server = bound.serve(with(&["c"]));
+    assert_eq!(server.advertised_url(), format!("http://{to}/"));
+    let mut text = String::new();
+    early.read_to_string(&mut text).await.unwrap();
+    assert_eq!(parse(&text).body, "[\"c\"]");
+}
+
+/// Blocks in `connectors`, panics in `connector_info`.
+#[derive(Default)]
+struct Stubborn {
+    asked: Notify,
+    released: Notify,
+}
+
+#[async_trait]
+impl Herder for Stubborn {
+    async fn server_info(&self) -> ServerInfo {
+        ServerInfo { version: String::new(), commit: String::new(), kafka_cluster_id: None }
+    }
+    async fn connectors(&self) -> Result<Vec<String>, HerderError> {
+        self.asked.notify_one();
+        self.released.notified().await;
+        Ok(vec![])
+    }
+    async fn connector_info(&self, _: &str) -> Result<ConnectorInfo, HerderError> {
+        panic!("a herder's fault");
+    }
+    async fn connector_status(&self, _: &str) -> Result<ConnectorStatus, HerderError> {
+        Err(HerderError::Internal("broken".into()))
+    }
+    async fn task_configs(&self, _: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        Err(HerderError::Conflict("rebalance".into()))
+    }
+    async fn task_status(&self, _: &str, _: u32) -> Result<TaskStatus, HerderError> {
+        Err(HerderError::BadRequest("bad".into()))
+    }
+    async fn restart_task(&self, _: &str, _: u32) -> Result<(), HerderError> {
+        Ok(())
+    }
+    async fn restart_connector(&self, _: &str, _: RestartRequest) -> Result<(), HerderError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn herder_errors_and_panics_are_answers() {
+    let server = RestServer::start(config(), Arc::new(Stubborn::default())).await.unwrap();
+    let to = server.local_addrs()[0];
+    for (target, status, message) in [
+        ("/connectors/c", 500, "Internal error of the worker; its log says more"),
+        ("/connectors/c/status", 500, "broken"),
+        ("/connectors/c/tasks", 409, "rebalance"),
+        ("/connectors/c/tasks/0/status", 400, "bad"),
+    ] {
+        let answer = send(to, "GET", target, &[], "").await;
+        assert_eq!(answer.body, format!("{{\"error_code\":{status},\"message\":\"{message}\"}}"));
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.headers["content-type"], "application/json");
+    }
+    let unknown = send(to, "GET", "/", &[], "").await;
+    assert_eq!(unknown.body, "{\"version\":\"\",\"commit\":\"\",\"kafka_cluster_id\":null}");
+}
+
+#[tokio::test]
+async fn shutdown_lets_a_request_under_way_end() {
+    let herder = Arc::new(Stubborn::default());
+    let server = RestServer::start(config(), herder.clone()).await.unwrap();
+    let to = server.local_addrs()[0];
+    // An idle connection does not hold it up.
+    let mut idle = TcpStream::connect(to).await.unwrap();
+    let asking = tokio::spawn(async move { send(to, "GET", "/connectors", &[], "").await });
+    herder.asked.notified().await;
+    let ending = tokio::spawn(server.shutdown());
+    assert_eq!(idle.read(&mut [0]).await.unwrap(), 0);
+    assert!(!ending.is_finished());
+    herder.released.notify_one();
+    assert_eq!(asking.await.unwrap().body, "[]");
+    ending.await.unwrap();
+    assert!(TcpStream::connect(to).await.is_err());
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_ever() {
+    let herder = Arc::new(Stubborn::default());
+    let mut config = config();
+    config.shutdown_timeout = Duration::from_millis(1);
+    let server = RestServer::start(config, herder.clone()).await.unwrap();
+    let mut asking = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+    asking.write_all(b"GET /connectors HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    herder.asked.notified().await;
+    server.shutdown().await;
+    let mut rest = Vec::new();
+    asking.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.is_empty());
+}
+
+#[tokio::test]
+async fn dropping_the_server_closes_everything() {
+    let server = RestServer::start(config(), with(&[])).await.unwrap();
+    let to = server.local_addrs()[0];
+    let mut idle = TcpStream::connect(to).await.unwrap();
+    // Once this is answered, the connection before it has been accepted too.
+    send(to, "GET", "/", &[], "").await;
+    drop(server);
+    assert_eq!(idle.read(&mut [0]).await.unwrap_or(0), 0);
+}

@@ -1,0 +1,160 @@
+//! A herder that answers from a table, and an HTTP client that shows what was sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use crossdock_api::ConfigMap;
+use crossdock_runtime::herder::{
+    ConnectorInfo, ConnectorKind, ConnectorState, ConnectorStatus, RestartRequest, ServerInfo, State, TaskId,
+    TaskInfo, TaskStatus,
+};
+use crossdock_runtime::{Herder, HerderError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Worker id of all states, as the transcripts write it.
+pub const WORKER: &str = "<worker1>";
+
+/// A connector with one task.
+#[derive(Debug, Clone)]
+pub struct Scripted {
+    pub config: ConfigMap,
+    pub task_config: ConfigMap,
+    pub kind: ConnectorKind,
+    pub task_state: State,
+    pub trace: Option<String>,
+}
+
+/// Answers as the Java herder does, from a table of connectors.
+#[derive(Debug, Default)]
+pub struct ScriptedHerder {
+    pub connectors: Mutex<BTreeMap<String, Scripted>>,
+    /// Names that are listed and then not found.
+    pub vanishing: Mutex<BTreeSet<String>>,
+    /// What was restarted.
+    pub restarts: Mutex<Vec<String>>,
+}
+
+impl ScriptedHerder {
+    fn get(&self, name: &str, missing: impl Into<String>) -> Result<Scripted, HerderError> {
+        self.connectors
+            .lock()
+            .unwrap()
+            .get(name)
+            .cloned()
+            .ok_or_else(|| HerderError::NotFound(missing.into()))
+    }
+
+    fn task(&self, name: &str, task: u32, missing: String) -> Result<TaskStatus, HerderError> {
+        let found = self.get(name, missing.clone())?;
+        if task != 0 {
+            return Err(HerderError::NotFound(missing));
+        }
+        let (state, trace) = (found.task_state, found.trace);
+        Ok(TaskStatus { id: 0, state, worker_id: WORKER.into(), version: "4.3.1".into(), trace })
+    }
+}
+
+#[async_trait]
+impl Herder for ScriptedHerder {
+    async fn server_info(&self) -> ServerInfo {
+        ServerInfo {
+            version: "4.3.1".into(),
+            commit: "<commit>".into(),
+            kafka_cluster_id: Some("<kafka_cluster_id>".into()),
+        }
+    }
+
+    async fn connectors(&self) -> Result<Vec<String>, HerderError> {
+        let mut names: BTreeSet<_> = self.connectors.lock().unwrap().keys().cloned().collect();
+        names.extend(self.vanishing.lock().unwrap().iter().cloned());
+        Ok(names.into_iter().collect())
+    }
+
+    async fn connector_info(&self, connector: &str) -> Result<ConnectorInfo, HerderError> {
+        let found = self.get(connector, format!("Connector {connector} not found"))?;
+        let tasks = vec![TaskId { connector: connector.into(), task: 0 }];
+        Ok(ConnectorInfo { name: connector.into(), config: found.config, tasks, kind: found.kind })
+    }
+
+    async fn connector_status(&self, connector: &str) -> Result<ConnectorStatus, HerderError> {
+        let missing = format!("No status found for connector {connector}");
+        let found = self.get(connector, missing.clone())?;
+        let state = ConnectorState {
+            state: State::Running,
+            worker_id: WORKER.into(),
+            trace: None,
+            version: "4.3.1".into(),
+        };
+        let tasks = vec![self.task(connector, 0, missing)?];
+        Ok(ConnectorStatus { name: connector.into(), connector: state, tasks, kind: found.kind })
+    }
+
+    async fn task_configs(&self, connector: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        let found = self.get(connector, format!("Connector {connector} not found"))?;
+        let id = TaskId { connector: connector.into(), task: 0 };
+        Ok(vec![TaskInfo { id, config: found.task_config }])
+    }
+
+    async fn task_status(&self, connector: &str, task: u32) -> Result<TaskStatus, HerderError> {
+        self.task(connector, task, format!("No status found for task {connector}-{task}"))
+    }
+
+    async fn restart_task(&self, connector: &str, task: u32) -> Result<(), HerderError> {
+        self.task(connector, task, format!("Task {connector}-{task} not found"))?;
+        self.restarts.lock().unwrap().push(format!("{connector}-{task}"));
+        Ok(())
+    }
+
+    async fn restart_connector(&self, connector: &str, request: RestartRequest) -> Result<(), HerderError> {
+        self.get(connector, format!("Connector {connector} not found"))?;
+        let RestartRequest { include_tasks, only_failed } = request;
+        self.restarts.lock().unwrap().push(format!("{connector} tasks={include_tasks} failed={only_failed}"));
+        Ok(())
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+/// Sends a request as it stands here, percent-encoding included, on a connection of its own.
+pub async fn send(
+    to: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    if method == "POST" || !body.is_empty() {
+        head += &format!("Content-Length: {}\r\n", body.len());
+    }
+    send_raw(to, &format!("{head}\r\n{body}")).await
+}
+
+/// Sends bytes and reads until the server closes.
+pub async fn send_raw(to: SocketAddr, request: &str) -> Answer {
+    let mut stream = TcpStream::connect(to).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    parse(&String::from_utf8(bytes).unwrap())
+}
+
+pub fn parse(text: &str) -> Answer {
+    let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let header = |line: &str| line.split_once(": ").map(|(n, v)| (n.to_lowercase(), v.to_owned()));
+    Answer { status, headers: lines.filter_map(header).collect(), body: body.to_owned() }
+}
