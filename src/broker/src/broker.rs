@@ -5,7 +5,8 @@ use crate::connection;
 use crate::error::BrokerError;
 use crate::faults::{FaultHandle, FaultPlan};
 use crate::shared::Shared;
-use std::net::SocketAddr;
+use crate::sync::outcome;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,10 +92,7 @@ impl BrokerBuilder {
             let faults = faults.clone();
             move || Shared::open(config, faults)
         });
-        let shared = match opened.await {
-            Ok(shared) => Arc::new(shared?),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
+        let shared = Arc::new(outcome(opened).await?);
         let (stop, stopped) = watch::channel(false);
         let server = tokio::spawn(run(Arc::clone(&shared), listener, stopped));
         tracing::info!(%addr, cluster_id = shared.cluster_id, "the embedded broker is listening");
@@ -104,6 +102,7 @@ impl BrokerBuilder {
 
 /// An embedded Kafka broker: the only node of its cluster. Dropping it stops it without waiting, and
 /// without a flush to the device; what it has acknowledged is then still safe from the end of the process.
+/// To start another one on the same data directory, wait for [`Broker::shutdown`].
 #[derive(Debug)]
 pub struct Broker {
     addr: SocketAddr,
@@ -124,9 +123,16 @@ impl Broker {
         self.addr
     }
 
-    /// The address as clients write it in `bootstrap.servers`.
+    /// The address as clients on this machine write it in `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
-        self.addr.to_string()
+        let mut addr = self.addr;
+        if addr.ip().is_unspecified() {
+            addr.set_ip(match addr.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        addr.to_string()
     }
 
     /// The id of the cluster. It stays the same in a data directory.
@@ -149,6 +155,7 @@ impl Broker {
         }
         let shared = Arc::clone(&self.shared);
         drop(self);
+        shared.settled().await;
         shared.blocking(Shared::sync_all).await;
     }
 }

@@ -6,13 +6,14 @@ use crate::faults::FaultHandle;
 use crate::group::offsets::Offsets;
 use crate::group::{Groups, Limits};
 use crate::store::{Meta, Store, TopicMeta};
-use crate::sync::lock;
+use crate::sync::{lock, outcome};
 use crate::topics::{Topic, Topics, check_name};
 use kafka_protocol::ResponseError;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::RwLock;
 use uuid::Uuid;
 
 /// Producer ids are reserved on disk in blocks, as Kafka's controller does.
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) faults: FaultHandle,
     cluster: Mutex<Cluster>,
     store: Option<Store>,
+    /// Held for reading by each piece of blocking work.
+    under_way: Arc<RwLock<()>>,
 }
 
 #[derive(Debug)]
@@ -81,11 +84,12 @@ impl Shared {
                 reserved_producer_ids: meta.next_producer_id,
             }),
             store,
+            under_way: Arc::default(),
         })
     }
 
     /// Runs what touches the logs or files: on a thread for blocking work if they are on disk.
-    /// If the future is dropped, the work still goes on to its end.
+    /// If the future is dropped, the work still goes on to its end; see [`Shared::settled`].
     pub(crate) async fn blocking<R: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> R + Send + 'static,
@@ -94,12 +98,19 @@ impl Shared {
             return work(self);
         }
         let shared = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || work(&shared)).await {
-            Ok(result) => result,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime is shutting down: nobody will poll this again.
-            Err(_) => std::future::pending().await,
-        }
+        let under_way = Arc::clone(&self.under_way).read_owned().await;
+        outcome(tokio::task::spawn_blocking(move || {
+            let result = work(&shared);
+            drop(shared);
+            drop(under_way);
+            result
+        }))
+        .await
+    }
+
+    /// Waits for work that goes on although its connection has been closed.
+    pub(crate) async fn settled(&self) {
+        drop(self.under_way.write().await);
     }
 
     pub(crate) fn topic(&self, name: &str) -> Option<Arc<Topic>> {

@@ -78,6 +78,11 @@ pub(crate) trait Api {
     /// The fields of the request, in order.
     const SHAPE: &'static [Field];
 
+    /// Whether the client waits for a reply.
+    fn wants_reply(_: &Self::Request) -> bool {
+        true
+    }
+
     /// Processes a request.
     fn handle(
         call: &Call,
@@ -107,7 +112,8 @@ async fn run<A: Api>(
         return Err(format!("{} bytes follow the request", body.len()));
     }
     let answer = match refusal {
-        Some(error) => Answer::Reply(A::refuse(call, request, error)),
+        Some(error) if A::wants_reply(&request) => Answer::Reply(A::refuse(call, request, error)),
+        Some(error) => Answer::Close(format!("a fault was scripted: {error}")),
         None => A::handle(call, request).await,
     };
     match answer {

@@ -26,6 +26,10 @@ impl Api for Produce {
     const SHAPE: &'static [Field] =
         &[TEXT, INT16, INT32, structs(&[TEXT.until(12), UUID.since(13), structs(&[INT32, BLOB])])];
 
+    fn wants_reply(request: &ProduceRequest) -> bool {
+        request.acks != 0
+    }
+
     async fn handle(call: &Call, request: ProduceRequest) -> Answer<ProduceResponse> {
         let acks = request.acks;
         let refusal = if request.transactional_id.is_some() {

@@ -27,6 +27,8 @@ mod driver;
 mod join;
 mod member;
 pub(crate) mod offsets;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use driver::Groups;
 
