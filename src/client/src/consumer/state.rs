@@ -46,7 +46,8 @@ pub(super) struct State {
     blocked: bool,
     asking_metadata: bool,
     last_stamp: u64,
-    takes: u64,
+    /// Regions with records so far.
+    turns: u64,
 }
 
 #[derive(Debug)]
@@ -63,7 +64,7 @@ struct Partition {
     retry_at: Option<Instant>,
     failures: u32,
     queued: usize,
-    /// When it was served last, in takes: those that waited longest come first in a fetch.
+    /// The turn in which it last got records: those that waited longest come first in a fetch.
     served: u64,
 }
 
@@ -130,7 +131,7 @@ impl State {
             blocked: false,
             asking_metadata: false,
             last_stamp: 0,
-            takes: 0,
+            turns: 0,
         }
     }
 
@@ -232,7 +233,6 @@ impl State {
         let at = self.ready.iter().position(|r| partitions.get(&r.tp).is_some_and(|p| !p.paused))?;
         let ready = self.ready.remove(at)?;
         self.buffered -= ready.bytes;
-        self.takes += 1;
         let partition = self.partitions.get_mut(&ready.tp)?;
         partition.queued -= 1;
         match &ready.item {
@@ -409,12 +409,13 @@ impl State {
     fn on_region(&mut self, asked: Asked, region: Region) {
         let empty = region.has_no_records();
         let Region { records, error } = region;
-        let takes = self.takes;
+        self.turns += 1;
+        let turn = self.turns;
         let Some(partition) = self.partitions.get_mut(&asked.tp) else { return };
         partition.failures = 0;
         partition.fetch_offset = records.next_offset;
         if !records.batches.is_empty() {
-            partition.served = takes;
+            partition.served = turn;
         }
         if empty && partition.queued == 0 {
             partition.position = Some(records.next_offset);

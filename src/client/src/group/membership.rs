@@ -525,3 +525,8 @@ fn is_verdict(code: ErrorCode) -> bool {
             | ErrorCode::FENCED_INSTANCE_ID
     ) || !code.is_retriable()
 }
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,156 @@
+use super::*;
+use crossdock_wire::{BatchBuilder, ProducerStamp, header};
 
+const READ: ReadOptions =
+    ReadOptions { check_crcs: true, isolation: IsolationLevel::ReadUncommitted, max_partition_bytes: 1000 };
+const COMMITTED: ReadOptions = ReadOptions { isolation: IsolationLevel::ReadCommitted, ..READ };
+
+/// Bits of a batch's attributes.
+const TRANSACTIONAL: u8 = 0x10;
+const CONTROL: u8 = 0x20;
+
+fn tp() -> TopicPartition {
+    TopicPartition::new("t", 0)
+}
+
+/// A batch at `offset` whose records' values are their offsets.
+fn batch(offset: i64, count: i64, producer_id: i64, attributes: u8) -> Vec<u8> {
+    let mut builder = BatchBuilder::with_capacity(0);
+    for record in 0..count {
+        let value = (offset + record).to_string();
+        assert!(builder.append(1, None, Some(value.as_bytes()), std::iter::empty()));
+    }
+    sealed(builder, offset, producer_id, attributes)
+}
+
+/// The marker that ends a transaction: its key is a version and a type.
+fn marker(offset: i64, producer_id: i64, commit: bool) -> Vec<u8> {
+    let mut builder = BatchBuilder::with_capacity(0);
+    let key = [0, 0, 0, u8::from(commit)];
+    assert!(builder.append(1, Some(&key), Some(b"......"), std::iter::empty()));
+    sealed(builder, offset, producer_id, CONTROL | TRANSACTIONAL)
+}
+
+fn sealed(builder: BatchBuilder, offset: i64, producer_id: i64, attributes: u8) -> Vec<u8> {
+    let stamp = ProducerStamp { producer_id, producer_epoch: 0, base_sequence: 0 };
+    let mut bytes = builder.finish(stamp, false).to_vec();
+    bytes[..8].copy_from_slice(&offset.to_be_bytes());
+    bytes[22] = attributes;
+    header::seal(&mut bytes).unwrap();
+    bytes
+}
+
+fn read(batches: &[Vec<u8>], from: i64, aborted: &[(i64, i64)], options: ReadOptions) -> Region {
+    let aborted = aborted.iter().map(|(producer_id, first_offset)| Aborted {
+        producer_id: *producer_id,
+        first_offset: *first_offset,
+    });
+    read_region(&tp(), batches.concat().into(), from, 99, aborted.collect(), options)
+}
+
+fn values(region: &Region) -> Vec<i64> {
+    let value = |record: Result<RecordView<'_>, ConsumerError>| {
+        let record = record.unwrap();
+        let value: i64 = std::str::from_utf8(record.value.unwrap()).unwrap().parse().unwrap();
+        assert_eq!(value, record.offset);
+        value
+    };
+    region.records.records().map(value).collect()
+}
+
+#[test]
+fn records_below_the_position_are_skipped() {
+    let region = read(&[batch(0, 5, -1, 0), batch(5, 2, -1, 0)], 3, &[], READ);
+    assert!(region.error.is_none());
+    assert_eq!(values(&region), [3, 4, 5, 6]);
+    assert_eq!((region.records.start_offset, region.records.next_offset), (3, 7));
+    assert_eq!(region.records.announced_records(), 7);
+}
+
+#[test]
+fn a_whole_batch_below_the_position_is_left_out() {
+    let region = read(&[batch(0, 2, -1, 0), batch(2, 2, -1, 0)], 2, &[], READ);
+    assert_eq!(region.records.batches.len(), 1);
+    assert_eq!(values(&region), [2, 3]);
+}
+
+#[test]
+fn the_next_offset_counts_records_that_compaction_removed() {
+    let mut bytes = batch(10, 2, -1, 0);
+    bytes[23..27].copy_from_slice(&9i32.to_be_bytes());
+    header::seal(&mut bytes).unwrap();
+    let region = read(&[bytes], 10, &[], READ);
+    assert_eq!(values(&region), [10, 11]);
+    assert_eq!(region.records.next_offset, 20);
+}
+
+#[test]
+fn a_corrupt_batch_ends_the_region_and_names_the_place() {
+    let mut corrupt = batch(2, 2, -1, 0);
+    let last = corrupt.len() - 1;
+    corrupt[last] ^= 1;
+    let region = read(&[batch(0, 2, -1, 0), corrupt, batch(4, 1, -1, 0)], 0, &[], READ);
+    assert_eq!(values(&region), [0, 1]);
+    assert_eq!(region.records.next_offset, 2);
+    let error = region.error.unwrap().to_string();
+    assert!(error.starts_with("cannot read partition t-0 at offset 2: record batch at offset 2 is corrupt"), "{error}");
+}
+
+#[test]
+fn an_unknown_codec_is_an_error_before_the_records_are_asked_for() {
+    let region = read(&[batch(0, 1, -1, 0), batch(1, 1, -1, 7)], 0, &[], READ);
+    assert_eq!(region.records.next_offset, 1);
+    assert!(matches!(
+        region.error,
+        Some(ConsumerError::Records { offset: 1, source: WireError::UnsupportedCompression { .. }, .. })
+    ));
+}
+
+#[test]
+fn a_batch_that_does_not_fit_names_the_setting() {
+    let whole = batch(7, 3, -1, 0);
+    let region = read(&[whole[..whole.len() - 1].to_vec()], 7, &[], READ);
+    let error = region.error.unwrap().to_string();
+    assert!(error.contains("t-0 at offset 7") && error.contains("max.partition.fetch.bytes"), "{error}");
+    // Cut off after a whole batch is the usual case.
+    let region = read(&[batch(0, 1, -1, 0), whole[..20].to_vec()], 0, &[], READ);
+    assert!(region.error.is_none());
+}
+
+#[test]
+fn control_batches_are_no_records_but_move_the_position() {
+    let region = read(&[batch(0, 1, 9, TRANSACTIONAL), marker(1, 9, true)], 0, &[], READ);
+    assert_eq!(values(&region), [0]);
+    assert_eq!(region.records.next_offset, 2);
+    assert!(read(&[marker(1, 9, true)], 1, &[], READ).has_no_records());
+}
+
+#[test]
+fn aborted_transactions_are_void_under_read_committed_only() {
+    let log = [
+        batch(0, 1, 1, TRANSACTIONAL), // aborted at 4
+        batch(1, 1, 2, TRANSACTIONAL), // committed
+        batch(2, 1, -1, 0),
+        batch(3, 1, 1, TRANSACTIONAL), // aborted at 4
+        marker(4, 1, false),
+        batch(5, 1, 1, TRANSACTIONAL), // the producer's next transaction, committed
+        marker(6, 2, true),
+        batch(7, 1, 3, TRANSACTIONAL), // aborted later than the region
+    ];
+    let aborted = [(3, 7), (1, 0)];
+    assert_eq!(values(&read(&log, 0, &aborted, COMMITTED)), [1, 2, 5]);
+    assert_eq!(read(&log, 0, &aborted, COMMITTED).records.next_offset, 8);
+    assert_eq!(values(&read(&log, 0, &aborted, READ)), [0, 1, 2, 3, 5, 7]);
+}
+
+#[test]
+fn records_that_lie_about_their_count_are_one_error() {
+    let mut bytes = batch(3, 1, -1, 0);
+    bytes[57..61].copy_from_slice(&5i32.to_be_bytes());
+    header::seal(&mut bytes).unwrap();
+    let region = read(&[bytes, batch(4, 1, -1, 0)], 3, &[], READ);
+    let items: Vec<_> = region.records.records().collect();
+    assert_eq!(items.len(), 2);
+    assert!(items[0].is_ok());
+    assert!(matches!(items[1], Err(ConsumerError::Records { offset: 3, .. })));
+}
