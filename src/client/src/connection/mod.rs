@@ -207,6 +207,28 @@ impl Connection {
         }
     }
 
+    /// As [`Connection::send`], without waiting for room in the queue.
+    pub(crate) fn try_send(
+        &self,
+        frame: Frame,
+        deadline: Instant,
+        timeout: Duration,
+        answered: bool,
+    ) -> Result<Reply, ClientError> {
+        let api = frame.api;
+        let (reply, answer) = oneshot::channel();
+        match self.queue.try_send(Outgoing { frame, answered, reply }) {
+            Ok(()) => Ok(Reply { answer, api, deadline, timeout, shared: self.shared.clone() }),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.shared.lost(api, false)),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(ClientError::Disconnected {
+                broker: self.broker().clone(),
+                api,
+                reason: "too many requests wait to be written".into(),
+                may_have_been_sent: false,
+            }),
+        }
+    }
+
     /// Closes the connection after an answer that cannot be understood.
     pub(crate) fn broken_by(&self, api: &'static str, reason: String) -> ClientError {
         self.close(&format!("the answer to {api} cannot be understood: {reason}"));

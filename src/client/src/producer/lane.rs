@@ -1,0 +1,142 @@
+//! One partition, as the sender sees it.
+
+use super::ack::BatchMetadata;
+use super::batch::Batch;
+use super::config::ProducerConfig;
+use super::error::ProduceError;
+use super::ordering::{Identity, Ordering, Outcome};
+use crate::backoff::Backoff;
+use crate::error::ErrorCode;
+use crate::metadata::NodeId;
+use kafka_protocol::messages::produce_response::PartitionProduceResponse;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+pub(super) type Resolution = Result<BatchMetadata, ProduceError>;
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+    pub(super) order: Ordering<Batch, Resolution>,
+    /// The broker that the batches in flight were sent to.
+    pub(super) node: Option<NodeId>,
+    /// No attempt before this, after a failure.
+    pub(super) not_before: Option<Instant>,
+    /// Whether the lane is in the sender's list of those that have something to send.
+    pub(super) active: bool,
+    pub(super) last_error: Option<String>,
+    backoff: Backoff,
+}
+
+/// What an answer means for a batch, beside its outcome.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub(super) outcome: Outcome<Resolution>,
+    /// What went wrong, if the batch is to be sent again.
+    pub(super) error: Option<String>,
+    pub(super) refresh: bool,
+    pub(super) too_large: bool,
+}
+
+impl Lane {
+    pub(super) fn new(topic: Arc<str>, partition: i32, identity: Option<Option<Identity>>, config: &ProducerConfig) -> Self {
+        Self {
+            topic,
+            partition,
+            order: identity.map_or_else(Ordering::plain, Ordering::idempotent),
+            node: None,
+            not_before: None,
+            active: false,
+            last_error: None,
+            backoff: Backoff::new(config.retry_backoff, config.retry_backoff_max),
+        }
+    }
+
+    /// Whether sending must wait: for what is in flight, or for another broker to answer first.
+    pub(super) fn is_blocked(&self, leader: NodeId) -> bool {
+        self.order.is_blocked() || (self.node != Some(leader) && self.order.has_in_flight())
+    }
+
+    /// An attempt failed for a reason that may pass.
+    pub(super) fn back_off(&mut self, now: Instant, reason: String) {
+        self.last_error = Some(reason);
+        // Batches that fail together count as one failure.
+        if self.not_before.is_none_or(|at| at <= now) {
+            self.not_before = Some(now + self.backoff.next());
+        }
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.backoff.reset();
+        self.not_before = None;
+        self.last_error = None;
+    }
+
+    /// Gives up what has been tried for too long, or too often.
+    pub(super) fn give_up_expired(&mut self, now: Instant, config: &ProducerConfig) {
+        let (topic, partition, last) = (&self.topic, self.partition, &self.last_error);
+        let after = config.delivery_timeout;
+        let expired = |b: &Batch| b.created + after <= now || b.attempts > config.retries;
+        self.order.give_up(expired, |batch, may_have_been_written| {
+            Err(ProduceError::NotDelivered {
+                topic: topic.clone(),
+                partition,
+                after: now.saturating_duration_since(batch.created),
+                may_have_been_written,
+                last: last.clone().unwrap_or_else(|| "the batch was not sent".to_owned()),
+            })
+        });
+    }
+
+    /// Gives up everything that is not in flight.
+    pub(super) fn give_up_all(&mut self, error: impl Fn(&Arc<str>, i32, bool) -> ProduceError) {
+        let (topic, partition) = (&self.topic, self.partition);
+        self.order.give_up(|_| true, |_, sent| Err(error(topic, partition, sent)));
+    }
+
+    /// What the broker's answer for this partition means.
+    pub(super) fn judge(&self, answer: &PartitionProduceResponse) -> Verdict {
+        let code = ErrorCode(answer.error_code);
+        let outcome = match code {
+            ErrorCode::NONE => Outcome::Written(Ok(self.written(answer.base_offset, answer.log_append_time_ms))),
+            // Written by an earlier attempt; its offset is no longer known.
+            ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Outcome::Written(Ok(self.written(-1, -1))),
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER => Outcome::OutOfOrder,
+            ErrorCode::UNKNOWN_PRODUCER_ID
+            | ErrorCode::INVALID_PRODUCER_EPOCH
+            | ErrorCode::INVALID_PRODUCER_ID_MAPPING => Outcome::IdentityRefused,
+            // The batch is in the leader's log, but not on enough replicas: sent again, it is recognised.
+            ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT => {
+                Outcome::Lost { sent: true }
+            }
+            code if code.is_retriable() => Outcome::Retry,
+            code => Outcome::Rejected(Err(self.rejected(code, answer))),
+        };
+        let too_large = matches!(code, ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE);
+        let error = (!code.is_ok()).then(|| format!("{code}: {}", code.message()));
+        Verdict { outcome, error, refresh: code.refreshes_metadata(), too_large }
+    }
+
+    pub(super) fn written(&self, base_offset: i64, log_append_time_ms: i64) -> BatchMetadata {
+        BatchMetadata {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            base_offset,
+            log_append_time: Some(log_append_time_ms).filter(|t| *t >= 0),
+        }
+    }
+
+    fn rejected(&self, code: ErrorCode, answer: &PartitionProduceResponse) -> ProduceError {
+        let first_bad = answer.record_errors.first();
+        let first_bad = first_bad.and_then(|r| {
+            Some(format!("record {} of the batch: {}", r.batch_index, r.batch_index_error_message.as_deref()?))
+        });
+        let message = answer.error_message.as_deref().filter(|m| !m.is_empty()).map(str::to_owned);
+        let message = match (message, first_bad) {
+            (Some(message), Some(bad)) => Some(format!("{message}; {bad}")),
+            (message, bad) => message.or(bad),
+        };
+        ProduceError::Rejected { topic: self.topic.clone(), partition: self.partition, code, message }
+    }
+}

@@ -1,0 +1,126 @@
+//! Which partition a record without an explicit one goes to.
+
+use crate::backoff::Rng;
+
+/// Kafka's murmur2 of a key (`org.apache.kafka.common.utils.Utils.murmur2`), as unsigned bits.
+pub fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    const SEED: u32 = 0x9747_b28c;
+    // Java's length is an int; keys are far shorter than that.
+    let mut h = SEED ^ (data.len() as u32);
+    let mut chunks = data.chunks_exact(4);
+    for chunk in &mut chunks {
+        let mut k = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
+        k = k.wrapping_mul(M);
+        k ^= k >> 24;
+        k = k.wrapping_mul(M);
+        h = h.wrapping_mul(M) ^ k;
+    }
+    let rest = chunks.remainder();
+    if !rest.is_empty() {
+        for (n, byte) in rest.iter().enumerate() {
+            h ^= u32::from(*byte) << (8 * n);
+        }
+        h = h.wrapping_mul(M);
+    }
+    h ^= h >> 13;
+    h = h.wrapping_mul(M);
+    h ^ (h >> 15)
+}
+
+/// The partition of a key among `partitions`, as `BuiltInPartitioner.partitionForKey`. 0 if there are none.
+pub fn partition_for_key(key: &[u8], partitions: i32) -> i32 {
+    if partitions <= 0 {
+        return 0;
+    }
+    ((murmur2(key) & 0x7fff_ffff) % partitions.unsigned_abs()) as i32
+}
+
+/// Sticks to one partition for a batch's worth of bytes, then moves to another one by chance, so that all
+/// get the same number of bytes (KIP-794, without its adaption to slow brokers).
+#[derive(Debug)]
+pub(crate) struct Sticky {
+    current: Option<i32>,
+    bytes: usize,
+    rng: Rng,
+}
+
+impl Sticky {
+    pub(crate) fn new(rng: Rng) -> Self {
+        Self { current: None, bytes: 0, rng }
+    }
+
+    /// The partition for the next record. `available` are the partitions with a leader; if there are none, any
+    /// of `partitions` is taken.
+    pub(crate) fn partition(&mut self, partitions: i32, available: &[i32], batch_size: usize) -> i32 {
+        if let Some(current) = self.current.filter(|c| self.bytes < batch_size && *c < partitions) {
+            return current;
+        }
+        let next = match available.len() {
+            0 => self.rng.below(partitions.unsigned_abs() as usize) as i32,
+            1 => available[0],
+            n => {
+                let chosen = available[self.rng.below(n)];
+                if Some(chosen) == self.current { available[self.rng.below(n)] } else { chosen }
+            }
+        };
+        self.current = Some(next);
+        self.bytes = 0;
+        next
+    }
+
+    /// Notes what was appended to the current partition.
+    pub(crate) fn appended(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_values_of_the_java_class() {
+        // From the recorded cases of Utils.murmur2: the key in bytes, the signed hash.
+        assert_eq!(murmur2(b"s") as i32, -342_070_737);
+        assert_eq!(murmur2(&[0xff]) as i32, -311_467_685);
+        assert_eq!(murmur2(&[0]) as i32, 375_494_588);
+        assert_eq!(murmur2(&[0x00, 0x09, 0x7e, 0x88]) as i32, -669_138_229);
+        assert_eq!(partition_for_key(b"s", 50), 11);
+        assert_eq!(partition_for_key(&[0], i32::MAX), 375_494_588);
+        assert_eq!(partition_for_key(b"s", 0), 0);
+    }
+
+    #[test]
+    fn bytes_are_spread_evenly() {
+        let mut sticky = Sticky::new(Rng::seeded(1));
+        let available = [0, 1, 2, 3];
+        let mut bytes = [0usize; 4];
+        let mut switches = 0;
+        let mut last = -1;
+        for n in 0..400_000 {
+            let partition = sticky.partition(4, &available, 16_384);
+            let size = 50 + n % 100;
+            sticky.appended(size);
+            bytes[partition as usize] += size;
+            switches += usize::from(partition != last);
+            last = partition;
+        }
+        let mean = bytes.iter().sum::<usize>() / 4;
+        assert!(bytes.iter().all(|b| b.abs_diff(mean) < mean / 5), "{bytes:?}");
+        assert!(switches < 2 * 4 * mean / 16_384, "{switches}");
+    }
+
+    #[test]
+    fn partitions_without_a_leader_are_avoided() {
+        let mut sticky = Sticky::new(Rng::seeded(7));
+        for _ in 0..100 {
+            assert_eq!(sticky.partition(8, &[5], 1), 5);
+            sticky.appended(10);
+        }
+        for _ in 0..100 {
+            assert!((0..3).contains(&sticky.partition(3, &[], 1)));
+            sticky.appended(10);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! From lanes with something to send to requests.
+
+use super::{Event, Sender};
+use crate::connection::{Connection, ConnectionClass, decode_response};
+use crate::error::ClientError;
+use crate::metadata::NodeId;
+use crate::producer::accumulator::{Accumulator, LaneId};
+use crate::producer::config::Acks;
+use crate::producer::request::{self, Part};
+use kafka_protocol::messages::ProduceRequest;
+use kafka_protocol::protocol::{HeaderVersion, Request};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// A request that is being put together.
+struct Draft {
+    connection: Arc<Connection>,
+    lanes: Vec<LaneId>,
+    bytes: usize,
+}
+
+/// What a lane has to do with the next requests.
+enum Offer {
+    /// It has nothing to send.
+    Idle,
+    /// It must wait.
+    Waiting,
+    /// Its oldest batch goes to this broker.
+    Taken,
+}
+
+impl Sender {
+    /// Fills all free slots.
+    pub(super) fn dispatch(&mut self, now: Instant) {
+        loop {
+            let drafts = self.draft(now);
+            if drafts.is_empty() {
+                return;
+            }
+            for (node, draft) in drafts {
+                self.send(node, draft, now);
+            }
+        }
+    }
+
+    /// One request at most for each broker, of the oldest batch of each partition.
+    fn draft(&mut self, now: Instant) -> BTreeMap<NodeId, Draft> {
+        let shared = self.shared.clone();
+        let mut accumulator = shared.lock();
+        let mut drafts = BTreeMap::new();
+        let mut served = Vec::new();
+        let active = std::mem::take(&mut self.active);
+        for id in active {
+            match self.offer(id, &mut drafts, &mut accumulator, now) {
+                Offer::Taken => served.push(id),
+                Offer::Waiting => self.active.push(id),
+                Offer::Idle => {
+                    accumulator.retract(id);
+                    if let Some(lane) = self.lanes.get_mut(&id) {
+                        lane.active = false;
+                    }
+                }
+            }
+        }
+        self.active.append(&mut served);
+        drafts
+    }
+
+    fn offer(
+        &mut self,
+        id: LaneId,
+        drafts: &mut BTreeMap<NodeId, Draft>,
+        accumulator: &mut Accumulator,
+        now: Instant,
+    ) -> Offer {
+        let Some(lane) = self.lanes.get_mut(&id) else { return Offer::Idle };
+        let waiting = lane.order.first_waiting().map(|b| b.len());
+        let Some(len) = waiting.or_else(|| accumulator.peek(id).map(|p| p.0)) else { return Offer::Idle };
+        if lane.not_before.is_some_and(|at| at > now) || lane.order.needs_identity() {
+            return Offer::Waiting;
+        }
+        if waiting.is_none() && !is_due(id, accumulator, self.config.linger, now) {
+            return Offer::Waiting;
+        }
+        let leader = match self.snapshot.leader(&lane.topic, lane.partition) {
+            Ok((leader, _)) => leader,
+            Err(error) => {
+                lane.last_error = Some(error.to_string());
+                self.metadata.wanted.insert(lane.topic.clone());
+                return Offer::Waiting;
+            }
+        };
+        if lane.is_blocked(leader) {
+            return Offer::Waiting;
+        }
+        if let Some(draft) = drafts.get_mut(&leader) {
+            if draft.bytes + len > self.config.max_request_size {
+                return Offer::Waiting;
+            }
+            draft.bytes += len;
+            draft.lanes.push(id);
+        } else {
+            let Some(connection) = self.free_slot(leader, now) else { return Offer::Waiting };
+            drafts.insert(leader, Draft { connection, lanes: vec![id], bytes: len });
+        }
+        if waiting.is_none()
+            && let Some(lane) = self.lanes.get_mut(&id)
+            && let Some(batch) = accumulator.take(id)
+        {
+            let count = batch.count;
+            lane.order.push(batch, count);
+        }
+        Offer::Taken
+    }
+
+    /// The broker's connection, if it takes another request now. Connects if there is none.
+    fn free_slot(&mut self, id: NodeId, now: Instant) -> Option<Arc<Connection>> {
+        let node = self.nodes.entry(id).or_default();
+        if node.not_before.is_some_and(|at| at > now) {
+            return None;
+        }
+        node.not_before = None;
+        if let Some(connection) = node.open_connection() {
+            return (node.in_flight() < self.max_in_flight).then_some(connection);
+        }
+        // Requests of the lost connection are settled first, so that they keep their place.
+        if !node.connecting && node.in_flight() == 0 {
+            node.connecting = true;
+            let cluster = self.cluster.clone();
+            self.events.push(Box::pin(async move {
+                Event::Connected(id, cluster.connection(id, ConnectionClass::Produce).await)
+            }));
+        }
+        None
+    }
+
+    fn send(&mut self, node_id: NodeId, mut draft: Draft, now: Instant) {
+        draft.lanes.sort_unstable();
+        let mut parts = Vec::with_capacity(draft.lanes.len());
+        for id in draft.lanes {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let Some((departure, batch)) = lane.order.depart() else { continue };
+            batch.attempts = batch.attempts.saturating_add(1);
+            let bytes = batch.seal(departure.stamp, departure.restamp);
+            lane.node = Some(node_id);
+            parts.push(Part { lane: id, topic: lane.topic.clone(), id: departure.id, bytes });
+        }
+        if parts.is_empty() {
+            return;
+        }
+        let number = self.next_request;
+        self.next_request += 1;
+        let reply = self.queue(&draft.connection, &parts, now);
+        let items = parts.iter().map(|p| (p.lane, p.id)).collect();
+        let node = self.nodes.entry(node_id).or_default();
+        node.sent(number, items);
+        match reply {
+            Err(error) => node.answered(number, Err(error)),
+            Ok((version, reply)) => {
+                let (connection, acks) = (draft.connection, self.config.acks);
+                self.events.push(Box::pin(async move {
+                    let answer = reply.body().await.and_then(|body| match acks {
+                        Acks::None => Ok(None),
+                        Acks::All | Acks::Leader => decode_response::<ProduceRequest>(body, version)
+                            .map(Some)
+                            .map_err(|reason| connection.broken_by("Produce", reason)),
+                    });
+                    Event::Answered { node: node_id, number, answer }
+                }));
+                return;
+            }
+        }
+        self.settle_answered(node_id, now);
+    }
+
+    /// Puts a request into the connection's queue, without waiting.
+    fn queue(
+        &self,
+        connection: &Connection,
+        parts: &[Part],
+        now: Instant,
+    ) -> Result<(i16, crate::connection::Reply), ClientError> {
+        let config = &self.config;
+        let version = connection.version_of::<ProduceRequest>(request::MAX_VERSION)?;
+        let head = connection.head(ProduceRequest::KEY, version, ProduceRequest::header_version(version));
+        let timeout_ms = i32::try_from(config.request_timeout.as_millis()).unwrap_or(i32::MAX);
+        let frame = request::encode(&head, config.acks, timeout_ms, parts).ok_or_else(|| {
+            let reason = "the batches are too large for a frame".to_owned();
+            ClientError::Encode { api: "Produce", version, reason }
+        })?;
+        let deadline = now + config.request_timeout;
+        let reply = connection.try_send(frame, deadline, config.request_timeout, config.acks != Acks::None)?;
+        Ok((version, reply))
+    }
+
+    /// When the next batch that lingers is due.
+    pub(super) fn next_linger(&self) -> Option<Instant> {
+        if self.config.linger.is_zero() {
+            return None;
+        }
+        let accumulator = self.shared.lock();
+        let due = |id: &LaneId| accumulator.peek(*id).map(|(_, created, _)| created + self.config.linger);
+        self.active.iter().filter_map(due).min()
+    }
+}
+
+/// Whether the lane's oldest batch need not wait for more records.
+fn is_due(id: LaneId, accumulator: &Accumulator, linger: std::time::Duration, now: Instant) -> bool {
+    if linger.is_zero() || accumulator.flushing > 0 || accumulator.closed || accumulator.is_short_of_space() {
+        return true;
+    }
+    accumulator.peek(id).is_some_and(|(_, created, full)| full || created + linger <= now)
+}

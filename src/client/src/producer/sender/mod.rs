@@ -1,0 +1,245 @@
+//! The one task that owns all that is being sent.
+//!
+//! # Layout
+//!
+//! - [`Sender`] and its loop: what it waits for.
+//! - `dispatch`: from lanes with something to send to requests.
+//! - `settle`: from answers to acknowledgements, or back to the lanes.
+//! - `upkeep`: metadata, the producer id, batches that took too long, the end.
+//!
+//! Each turn of the loop is a few events and as many requests as there are free slots. The accumulator's lock is held only
+//! to take batches and to give memory back; checksums, encoding and the sink's calls happen outside.
+
+mod dispatch;
+mod settle;
+mod upkeep;
+
+use super::Shared;
+use super::accumulator::LaneId;
+use super::ack::AckSink;
+use super::config::{Idempotence, ProducerConfig};
+use super::lane::Lane;
+use super::node::{Answer, Node};
+use super::ordering::Identity;
+use crate::backoff::Backoff;
+use crate::cluster::Cluster;
+use crate::connection::Connection;
+use crate::error::ClientError;
+use crate::metadata::{MetadataSnapshot, NodeId};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub(super) struct Sender {
+    cluster: Cluster,
+    config: Arc<ProducerConfig>,
+    shared: Arc<Shared>,
+    acks: Arc<dyn AckSink>,
+    lanes: HashMap<LaneId, Lane>,
+    /// Lanes with something to send; those that were served last are at the end.
+    active: Vec<LaneId>,
+    nodes: HashMap<NodeId, Node>,
+    events: FuturesUnordered<BoxFuture<'static, Event>>,
+    next_request: u64,
+    snapshots: watch::Receiver<Arc<MetadataSnapshot>>,
+    snapshot: Arc<MetadataSnapshot>,
+    metadata: MetadataState,
+    identity: IdentityState,
+    identity_backoff: Backoff,
+    max_in_flight: usize,
+    next_expiry: Instant,
+}
+
+/// Something that the sender waited for.
+enum Event {
+    Connected(NodeId, Result<Arc<Connection>, ClientError>),
+    Answered { node: NodeId, number: u64, answer: Answer },
+    Identity(Result<Identity, ClientError>),
+    Metadata(Result<(), ClientError>),
+}
+
+/// Topics whose metadata is missing or known to be wrong.
+struct MetadataState {
+    wanted: BTreeSet<Arc<str>>,
+    asking: bool,
+    not_before: Option<Instant>,
+    backoff: Backoff,
+    /// No warning about missing topics before this.
+    quiet_until: Option<Instant>,
+}
+
+enum IdentityState {
+    /// Batches are sent without one.
+    Off,
+    Wanted {
+        not_before: Option<Instant>,
+    },
+    Asking,
+    Known(Identity),
+    /// Required, but refused for good.
+    Refused(ClientError),
+}
+
+impl Sender {
+    pub(super) fn new(
+        cluster: Cluster,
+        config: Arc<ProducerConfig>,
+        shared: Arc<Shared>,
+        acks: Arc<dyn AckSink>,
+    ) -> Self {
+        let snapshots = cluster.watch_metadata();
+        let snapshot = snapshots.borrow().clone();
+        let backoff = Backoff::new(config.retry_backoff, config.retry_backoff_max);
+        Self {
+            lanes: HashMap::new(),
+            active: Vec::new(),
+            nodes: HashMap::new(),
+            events: FuturesUnordered::new(),
+            next_request: 0,
+            snapshot,
+            snapshots,
+            metadata: MetadataState {
+                wanted: BTreeSet::new(),
+                asking: false,
+                not_before: None,
+                backoff: backoff.clone(),
+                quiet_until: None,
+            },
+            identity: match config.idempotence {
+                Idempotence::Off => IdentityState::Off,
+                Idempotence::IfPossible | Idempotence::Required => IdentityState::Wanted { not_before: None },
+            },
+            identity_backoff: backoff,
+            max_in_flight: config.max_in_flight,
+            next_expiry: Instant::now(),
+            cluster,
+            config,
+            shared,
+            acks,
+        }
+    }
+
+    /// Runs until the producer is closed or dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            let now = Instant::now();
+            if self.collect() {
+                self.stop();
+                return;
+            }
+            self.tend(now);
+            self.dispatch(now);
+            self.wait(self.next_timer(now)).await;
+        }
+    }
+
+    /// Takes note of what appenders and waiters left. True if the sender is to stop.
+    fn collect(&mut self) -> bool {
+        let shared = self.shared.clone();
+        let mut accumulator = shared.lock();
+        if accumulator.stopping {
+            return true;
+        }
+        if std::mem::take(&mut accumulator.topics_wanted) {
+            let missing = accumulator.topics.iter().filter(|t| t.partition_count == 0);
+            self.metadata.wanted.extend(missing.map(|t| t.name.clone()));
+        }
+        let ready = std::mem::take(&mut accumulator.ready);
+        for id in ready {
+            let Some(topic) = accumulator.topics.get(id.topic) else { continue };
+            let lane = self.lanes.entry(id).or_insert_with(|| {
+                Lane::new(topic.name.clone(), id.partition, self.identity.for_lanes(), &self.config)
+            });
+            if !lane.active {
+                lane.active = true;
+                self.active.push(id);
+            }
+        }
+        false
+    }
+
+    async fn wait(&mut self, timer: Option<Instant>) {
+        // Far enough for "never"; the branch is disabled then.
+        let at = timer.unwrap_or_else(Instant::now);
+        tokio::select! {
+            Some(event) = self.events.next(), if !self.events.is_empty() => {
+                let now = Instant::now();
+                self.handle(event, now);
+                // All that came meanwhile, before the next requests are made.
+                while let Some(Some(event)) = self.events.next().now_or_never() {
+                    self.handle(event, now);
+                }
+            }
+            () = self.shared.wake.notified() => {}
+            changed = self.snapshots.changed() => {
+                // An error would mean that the cluster is gone, but `self.cluster` holds it.
+                if changed.is_ok() {
+                    self.take_snapshot();
+                }
+            }
+            () = tokio::time::sleep_until(at), if timer.is_some() => {}
+        }
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Answered { node, number, answer } => self.answered(node, number, answer, now),
+            Event::Connected(node, connection) => self.connected(node, connection, now),
+            Event::Identity(identity) => self.identity_answered(identity, now),
+            Event::Metadata(outcome) => self.metadata_answered(outcome, now),
+        }
+    }
+
+    fn connected(&mut self, id: NodeId, connection: Result<Arc<Connection>, ClientError>, now: Instant) {
+        let node = self.nodes.entry(id).or_default();
+        node.connecting = false;
+        match connection {
+            Ok(connection) => node.connected(connection),
+            Err(error) => {
+                node.not_before = Some(now + self.config.retry_backoff);
+                self.note_error(&error);
+            }
+        }
+    }
+
+    /// Remembers, for lanes that wait, what stands in their way.
+    fn note_error(&mut self, error: &ClientError) {
+        let reason = error.to_string();
+        for id in &self.active {
+            if let Some(lane) = self.lanes.get_mut(id) {
+                lane.last_error = Some(reason.clone());
+            }
+        }
+    }
+
+    /// When something is to be done although nothing happens.
+    fn next_timer(&self, now: Instant) -> Option<Instant> {
+        let lanes = self.active.iter().filter_map(|id| self.lanes.get(id));
+        let retries = lanes.filter_map(|l| l.not_before);
+        let lingering = self.next_linger();
+        let nodes = self.nodes.values().filter_map(|n| n.not_before);
+        let metadata = self.metadata.not_before.filter(|_| !self.metadata.wanted.is_empty());
+        let identity = match self.identity {
+            IdentityState::Wanted { not_before } => not_before,
+            _ => None,
+        };
+        let expiry = (!self.active.is_empty()).then_some(self.next_expiry);
+        // What lies in the past waits for an event, not for time.
+        let times = retries.chain(lingering).chain(nodes).chain(metadata).chain(identity).chain(expiry);
+        times.filter(|at| *at > now).min()
+    }
+}
+
+impl IdentityState {
+    /// What a new lane starts with: `None` for no idempotence.
+    fn for_lanes(&self) -> Option<Option<Identity>> {
+        match self {
+            Self::Off => None,
+            Self::Known(identity) => Some(Some(*identity)),
+            Self::Wanted { .. } | Self::Asking | Self::Refused(_) => Some(None),
+        }
+    }
+}

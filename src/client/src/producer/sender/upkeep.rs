@@ -1,0 +1,208 @@
+//! Metadata, the producer id, batches that took too long, the end.
+
+use super::{Event, IdentityState, Sender};
+use crate::error::{ClientError, ErrorCode};
+use crate::metadata::TopicSelection;
+use crate::producer::accumulator::LaneId;
+use crate::producer::config::Idempotence;
+use crate::producer::error::ProduceError;
+use crate::producer::identity;
+use crate::producer::ordering::Identity;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Time between warnings about topics that do not exist.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+impl Sender {
+    /// Asks for what is missing, and gives up what took too long.
+    pub(super) fn tend(&mut self, now: Instant) {
+        self.ask_metadata(now);
+        self.ask_identity(now);
+        if self.next_expiry <= now {
+            let check = self.config.delivery_timeout / 20;
+            self.next_expiry = now + check.clamp(Duration::from_millis(10), Duration::from_secs(1));
+            self.expire(now);
+        }
+    }
+
+    fn ask_metadata(&mut self, now: Instant) {
+        let state = &mut self.metadata;
+        if state.asking || state.wanted.is_empty() || state.not_before.is_some_and(|at| at > now) {
+            return;
+        }
+        state.asking = true;
+        let topics = TopicSelection::Named(state.wanted.iter().cloned().collect());
+        let cluster = self.cluster.clone();
+        self.events.push(Box::pin(async move {
+            Event::Metadata(cluster.refresh(topics, true).await.map(|_| ()))
+        }));
+    }
+
+    pub(super) fn metadata_answered(&mut self, outcome: Result<(), ClientError>, now: Instant) {
+        self.metadata.asking = false;
+        if let Err(error) = &outcome {
+            self.note_error(error);
+        }
+        let error = outcome.err().map(|e| e.to_string());
+        *self.shared.metadata_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        self.take_snapshot();
+        if self.metadata.wanted.is_empty() {
+            self.metadata.backoff.reset();
+            self.metadata.not_before = None;
+        } else {
+            // Also after a success: the answer may still lack the topic, or leaders.
+            self.metadata.not_before = Some(now + self.metadata.backoff.next());
+        }
+        self.warn_of_missing(now);
+        self.shared.topics.notify_waiters();
+    }
+
+    /// Takes over the newest snapshot: partitions of topics, and topics that cannot be written to.
+    pub(super) fn take_snapshot(&mut self) {
+        self.snapshot = self.snapshots.borrow_and_update().clone();
+        let shared = self.shared.clone();
+        let mut refused = Vec::new();
+        {
+            let mut accumulator = shared.lock();
+            for (at, topic) in accumulator.topics.iter_mut().enumerate() {
+                let Some(info) = self.snapshot.topics.get(&topic.name) else { continue };
+                topic.update(info);
+                if !info.error.is_ok() && !info.error.is_retriable() {
+                    refused.push((at, info.error));
+                }
+            }
+        }
+        let snapshot = &self.snapshot;
+        self.metadata.wanted.retain(|name| match snapshot.topics.get(name) {
+            Some(info) if info.error.is_ok() => info.partitions.iter().any(|p| p.leader.is_none()),
+            Some(info) => info.error.is_retriable(),
+            None => true,
+        });
+        for (topic, code) in refused {
+            self.refuse_topic(topic, code);
+        }
+        shared.topics.notify_waiters();
+    }
+
+    fn refuse_topic(&mut self, topic: usize, code: ErrorCode) {
+        let lanes: Vec<_> = self.lanes.keys().filter(|id| id.topic == topic).copied().collect();
+        self.fail(&lanes, |topic, _, _| ProduceError::Topic { topic: topic.clone(), code });
+    }
+
+    fn warn_of_missing(&mut self, now: Instant) {
+        if self.metadata.quiet_until.is_some_and(|at| at > now) {
+            return;
+        }
+        for name in &self.metadata.wanted {
+            let error = self.snapshot.topics.get(name).map(|t| t.error);
+            if error == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+                self.metadata.quiet_until = Some(now + WARN_EVERY);
+                tracing::warn!(
+                    topic = &**name,
+                    "the topic does not exist and the brokers do not create it; records wait for it until \
+                     delivery.timeout.ms: create it, or check its name and the permission to describe it"
+                );
+            }
+        }
+    }
+
+    fn ask_identity(&mut self, now: Instant) {
+        let starved = matches!(self.identity, IdentityState::Known(_))
+            && self.active.iter().filter_map(|id| self.lanes.get(id)).any(|l| l.order.needs_identity());
+        if starved {
+            // The epochs of the present id are used up.
+            self.identity = IdentityState::Wanted { not_before: None };
+        }
+        let IdentityState::Wanted { not_before } = self.identity else { return };
+        if self.active.is_empty() || not_before.is_some_and(|at| at > now) {
+            return;
+        }
+        self.identity = IdentityState::Asking;
+        let (cluster, timeout) = (self.cluster.clone(), self.config.request_timeout);
+        self.events.push(Box::pin(async move { Event::Identity(identity::request(&cluster, timeout).await) }));
+    }
+
+    pub(super) fn identity_answered(&mut self, answer: Result<Identity, ClientError>, now: Instant) {
+        let error = match answer {
+            Ok(identity) => {
+                self.identity = IdentityState::Known(identity);
+                self.identity_backoff.reset();
+                self.lanes.values_mut().for_each(|lane| lane.order.set_identity(identity));
+                return;
+            }
+            Err(error) => error,
+        };
+        if error.is_retriable() || error.outcome_unknown() {
+            let not_before = Some(now + self.identity_backoff.next());
+            self.identity = IdentityState::Wanted { not_before };
+            return self.note_error(&error);
+        }
+        match self.config.idempotence {
+            Idempotence::Required => self.identity = IdentityState::Refused(error),
+            Idempotence::IfPossible | Idempotence::Off => {
+                tracing::warn!(
+                    %error,
+                    "the brokers do not grant an idempotent producer; records are sent without, one request at a \
+                     time, and may be written twice: grant IdempotentWrite, or set enable.idempotence=false"
+                );
+                self.identity = IdentityState::Off;
+                self.max_in_flight = 1;
+                self.lanes.values_mut().for_each(|lane| lane.order.go_plain());
+            }
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        if let IdentityState::Refused(error) = &self.identity {
+            let error = error.clone();
+            let lanes = self.active.clone();
+            return self.fail(&lanes, |_, _, _| ProduceError::Identity(error.clone()));
+        }
+        let shared = self.shared.clone();
+        let active = self.active.clone();
+        for id in &active {
+            let Some(lane) = self.lanes.get_mut(id) else { continue };
+            {
+                let mut accumulator = shared.lock();
+                let old = now.checked_sub(self.config.delivery_timeout);
+                while accumulator.peek(*id).is_some_and(|(_, created, _)| old.is_some_and(|old| created <= old)) {
+                    let Some(batch) = accumulator.take(*id) else { break };
+                    let count = batch.count;
+                    lane.order.push(batch, count);
+                }
+            }
+            lane.give_up_expired(now, &self.config);
+        }
+        self.report(active.into_iter());
+    }
+
+    /// Gives up everything of these lanes that is not in flight.
+    fn fail(&mut self, lanes: &[LaneId], error: impl Fn(&Arc<str>, i32, bool) -> ProduceError) {
+        for id in lanes {
+            let Some(lane) = self.lanes.get_mut(id) else { continue };
+            while let Some(batch) = self.shared.lock().take(*id) {
+                let count = batch.count;
+                lane.order.push(batch, count);
+            }
+            lane.give_up_all(&error);
+        }
+        self.report(lanes.iter().copied());
+    }
+
+    /// Reports everything that is left. Batches in flight may have been written.
+    pub(super) fn stop(&mut self) {
+        // Partitions that were appended to since the last turn have no lane yet.
+        self.shared.lock().stopping = false;
+        self.collect();
+        let lanes: Vec<_> = self.lanes.keys().copied().collect();
+        self.lanes.values_mut().for_each(|lane| lane.order.abandon());
+        self.fail(&lanes, |topic, partition, may_have_been_written| ProduceError::Closed {
+            topic: topic.clone(),
+            partition,
+            may_have_been_written,
+        });
+        self.shared.resolved.notify_waiters();
+    }
+}
