@@ -108,9 +108,6 @@ async fn run<A: Api>(
     let is_flexible = A::Request::header_version(call.version) >= 2;
     shape::check(A::SHAPE, &body, call.version, is_flexible).map_err(|error| error.to_string())?;
     let request = A::Request::decode(&mut body, call.version).map_err(|error| error.to_string())?;
-    if !body.is_empty() {
-        return Err(format!("{} bytes follow the request", body.len()));
-    }
     let answer = match refusal {
         Some(error) if A::wants_reply(&request) => Answer::Reply(A::refuse(call, request, error)),
         Some(error) => Answer::Close(format!("a fault was scripted: {error}")),

@@ -72,18 +72,25 @@ pub(crate) enum ShapeError {
     Truncated,
     #[error("a length or count of the request is invalid")]
     BadLength,
+    #[error("{0} bytes follow the request")]
+    Trailing(usize),
     #[error("the request has more than {MAX_ELEMENTS} elements")]
     TooManyElements,
 }
 
-/// Checks the body of a request. Bytes that follow it are left to the caller.
+/// Checks the body of a request, to its last byte.
 pub(crate) fn check(
     fields: &[Field],
     body: &[u8],
     version: i16,
     is_flexible: bool,
 ) -> Result<(), ShapeError> {
-    Walk { rest: body, version, is_flexible, elements: 0 }.fields(fields)
+    let mut walk = Walk { rest: body, version, is_flexible, elements: 0 };
+    walk.fields(fields)?;
+    match walk.rest.len() {
+        0 => Ok(()),
+        bytes => Err(ShapeError::Trailing(bytes)),
+    }
 }
 
 struct Walk<'a> {
@@ -204,6 +211,8 @@ mod tests {
         assert_eq!(check(TOPICS, &body, 0, false), Ok(()));
         assert_eq!(check(TOPICS, &body, 1, false), Err(ShapeError::Truncated), "the flag of version 1");
         assert_eq!(check(TOPICS, &body[..18], 0, false), Err(ShapeError::Truncated));
+        assert_eq!(check(TOPICS, &[&body[..], &[1]].concat(), 1, false), Ok(()));
+        assert_eq!(check(TOPICS, &[&body[..], &[1]].concat(), 2, false), Err(ShapeError::Trailing(1)));
     }
 
     #[test]

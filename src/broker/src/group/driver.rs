@@ -153,10 +153,14 @@ impl Inner {
         // A send fails when the connection of the request has gone: then nobody waits for it.
         match action {
             Action::Joined(token, joined) => {
-                let _ = self.joins.remove(&token).map(|waiting| waiting.send(joined));
+                if let Some(waiting) = self.joins.remove(&token) {
+                    let _ = waiting.send(joined);
+                }
             }
             Action::Synced(token, synced) => {
-                let _ = self.syncs.remove(&token).map(|waiting| waiting.send(synced));
+                if let Some(waiting) = self.syncs.remove(&token) {
+                    let _ = waiting.send(synced);
+                }
             }
         }
     }
