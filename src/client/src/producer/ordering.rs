@@ -8,6 +8,8 @@
 //!
 //! - Nothing is sent while a batch that comes *later* is in flight: that one could be written first.
 //!   So after a failure all in flight is waited for, then sending starts again from the oldest.
+//! - Until a batch was written, and again after each failure, one batch is in flight. A broker that has no
+//!   state of the producer takes any sequence number, so a second batch could be written where the first was refused.
 //! - A batch keeps its sequence number when it is sent again, so that the broker recognises what it has
 //!   written already (KIP-98). It gets another one only when it is certain that it was not written.
 //! - When a gap in the sequence is certain (a batch was refused for good, or the broker lost its state), the
@@ -63,6 +65,8 @@ pub(crate) struct Ordering<B, R> {
     next_id: u64,
     /// A gap in the sequence is certain.
     gap: bool,
+    /// The last thing heard was that the oldest batch was written: several may be in flight.
+    steady: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +118,7 @@ impl<B, R> Ordering<B, R> {
     }
 
     fn with_mode(mode: Mode) -> Self {
-        Self { mode, next_sequence: 0, entries: VecDeque::new(), next_id: 0, gap: false }
+        Self { mode, next_sequence: 0, entries: VecDeque::new(), next_id: 0, gap: false, steady: false }
     }
 
     /// Adds a batch of `count` records at the end.
@@ -150,7 +154,7 @@ impl<B, R> Ordering<B, R> {
     pub(crate) fn is_blocked(&self) -> bool {
         let behind_first_waiting = self.entries.iter().skip_while(|e| !e.is_waiting());
         let overtaken = { behind_first_waiting }.any(|e| e.is_in_flight());
-        overtaken || (self.gap && self.has_in_flight())
+        overtaken || ((self.gap || !self.steady) && self.has_in_flight())
     }
 
     /// Whether an identity must be set before anything can be sent.
@@ -223,6 +227,9 @@ impl<B, R> Ordering<B, R> {
         let oldest = self.entries.iter().position(|e| !matches!(e.state, State::Resolved(_))) == Some(at);
         let entry = &mut self.entries[at];
         entry.state = State::Waiting;
+        // A later one that was written proves nothing: it may have been a duplicate. Going on would push the
+        // oldest one out of the five that the broker recognises.
+        self.steady = oldest && matches!(outcome, Outcome::Written(_));
         match outcome {
             Outcome::Written(result) => entry.state = State::Resolved(result),
             Outcome::Retry => {}
@@ -241,6 +248,7 @@ impl<B, R> Ordering<B, R> {
         let Some(at) = self.entries.iter().position(|e| e.id == id && e.is_in_flight()) else {
             return;
         };
+        self.steady = false;
         let sequence = self.entries[at].sequence;
         let entry = |id, (batch, count): (B, i32), sequence| Entry {
             id,
