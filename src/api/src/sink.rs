@@ -37,7 +37,7 @@ pub trait SinkConnector: Connector {
     /// Checks offsets that an operator wants to set; `None` deletes. `false` means that the connector
     /// leaves them to Kafka (KIP-875).
     async fn alter_offsets(
-        &self,
+        &mut self,
         _config: &ConfigMap,
         _offsets: &[(TopicPartition, Option<i64>)],
     ) -> Result<bool, ConnectError> {

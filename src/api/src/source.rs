@@ -25,7 +25,7 @@ pub trait Connector: Send {
 
     /// Checks what single keys cannot: each message is put on the named key. Called after the keys of
     /// [`Connector::config_def`] were found valid; may do I/O, and is dropped if it takes too long.
-    async fn validate(&self, _config: &ConfigMap) -> Vec<(String, String)> {
+    async fn validate(&mut self, _config: &ConfigMap) -> Vec<(String, String)> {
         Vec::new()
     }
 
@@ -63,7 +63,7 @@ pub trait SourceConnector: Connector {
     /// Checks offsets that an operator wants to set, by source partition; `None` deletes. `false`
     /// means that the connector does not store them in Crossdock at all (KIP-875).
     async fn alter_offsets(
-        &self,
+        &mut self,
         _config: &ConfigMap,
         _offsets: &[(Map, Option<Map>)],
     ) -> Result<bool, ConnectError> {

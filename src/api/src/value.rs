@@ -292,6 +292,21 @@ impl Struct {
         Ok(Self { schema, values })
     }
 
+    /// A struct of one value a field, in the schema's order.
+    ///
+    /// # Errors
+    /// If `schema` is not of type STRUCT or has another number of fields.
+    pub fn from_values(schema: Arc<Schema>, values: Vec<Value>) -> Result<Self, ConnectError> {
+        if schema.kind() != SchemaType::Struct || schema.fields().len() != values.len() {
+            return Err(ConnectError::bad_record(format!(
+                "{} values do not make a struct of {} fields",
+                values.len(),
+                schema.fields().len()
+            )));
+        }
+        Ok(Self { schema, values })
+    }
+
     /// Its schema.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema

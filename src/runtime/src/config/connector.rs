@@ -1,0 +1,444 @@
+//! The keys that every connector has (`ConnectorConfig`, `SourceConnectorConfig`,
+//! `SinkConnectorConfig`).
+
+use super::with_prefix;
+use crossdock_api::config::{ConfigKey, Importance, Setting, Validator};
+use crossdock_api::registry::PluginKind;
+use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
+
+/// What to do about records that cannot be handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorTolerance {
+    /// Skip them.
+    All,
+    /// Fail the task.
+    None,
+}
+
+/// A transform of a connector: name, class, own keys, and the predicate that guards it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransformConfig {
+    /// Its name in `transforms`.
+    pub alias: String,
+    /// Its class.
+    pub class: String,
+    /// Its own keys, without the prefix.
+    pub config: ConfigMap,
+    /// Name of the predicate that guards it, its class and own keys.
+    pub predicate: Option<(String, String, ConfigMap)>,
+    /// Whether it is applied where the predicate does not match.
+    pub negate: bool,
+}
+
+/// How missing topics of a source are created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicCreation {
+    /// Number of partitions; -1 is the broker's default.
+    pub partitions: i32,
+    /// Replication factor; -1 is the broker's default.
+    pub replication_factor: i16,
+    /// Topic settings.
+    pub configs: ConfigMap,
+}
+
+/// The common part of a connector's configuration after parsing.
+#[derive(Debug, Clone)]
+pub struct ConnectorConfig {
+    raw: ConfigMap,
+    name: String,
+    class: String,
+    tasks_max: usize,
+    tolerance: ErrorTolerance,
+    log_errors: bool,
+    transforms: Vec<TransformConfig>,
+    topics: Vec<String>,
+    topic_creation: Option<TopicCreation>,
+}
+
+impl ConnectorConfig {
+    /// The keys of every connector, plus those of its kind.
+    pub fn definition(kind: PluginKind) -> ConfigDef {
+        match kind {
+            PluginKind::Source => common_keys().extend(source_keys()),
+            PluginKind::Sink => common_keys().extend(sink_keys()),
+            _ => common_keys(),
+        }
+    }
+
+    /// The class that a configuration names, for finding its plugin and so its kind.
+    pub fn class_of(raw: &ConfigMap) -> Result<&str, ConfigError> {
+        match raw.get("connector.class").map(|c| c.trim()) {
+            None | Some("") => Err(ConfigError::Missing { key: "connector.class".to_owned() }),
+            Some(class) => Ok(class),
+        }
+    }
+
+    /// Parses and checks the keys of a connector of that kind; its own are checked by the plugin.
+    ///
+    /// # Errors
+    /// The first missing or wrong key, or a feature that this version does not have and whose absence
+    /// would lose records.
+    pub fn parse(raw: &ConfigMap, kind: PluginKind) -> Result<Self, ConfigError> {
+        let parsed = Self::definition(kind).parse(raw)?;
+        let tolerance = match parsed.string("errors.tolerance")? {
+            "all" => ErrorTolerance::All,
+            _ => ErrorTolerance::None,
+        };
+        let mut config = Self {
+            raw: raw.clone(),
+            name: parsed.string("name")?.to_owned(),
+            class: parsed.string("connector.class")?.to_owned(),
+            // At least 1 by its validator.
+            tasks_max: parsed.int("tasks.max")?.max(1) as usize,
+            tolerance,
+            log_errors: parsed.boolean("errors.log.enable")?,
+            transforms: parse_transforms(raw, parsed.list("transforms")?, parsed.list("predicates")?)?,
+            topics: Vec::new(),
+            topic_creation: None,
+        };
+        match kind {
+            PluginKind::Sink => config.topics = sink_topics(raw, parsed.list("topics")?)?,
+            PluginKind::Source => config.topic_creation = parse_topic_creation(raw)?,
+            _ => {}
+        }
+        Ok(config)
+    }
+
+    /// Warnings about keys that neither the connector nor Connect know, with the nearest known one.
+    pub fn warnings(&self, kind: PluginKind, own: &ConfigDef) -> Vec<String> {
+        let prefixes = [
+            "admin.override.",
+            "consumer.override.",
+            "header.converter.",
+            "key.converter.",
+            "predicates.",
+            "producer.override.",
+            "topic.creation.",
+            "transforms.",
+            "value.converter.",
+        ];
+        let def = Self::definition(kind).extend(own.clone());
+        let unknown = def.unknown(&self.raw).into_iter();
+        let unknown = unknown.filter(|(key, _)| !prefixes.iter().any(|prefix| key.starts_with(prefix)));
+        let warning = |(key, nearest): (&str, Option<&str>)| {
+            let hint = nearest.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+            format!("the key {key} of connector {} is not known and ignored{hint}", self.name)
+        };
+        unknown.map(warning).collect()
+    }
+
+    /// The configuration as it was given.
+    pub fn raw(&self) -> &ConfigMap {
+        &self.raw
+    }
+
+    /// `name`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `connector.class`.
+    pub fn class(&self) -> &str {
+        &self.class
+    }
+
+    /// `tasks.max`.
+    pub fn tasks_max(&self) -> usize {
+        self.tasks_max
+    }
+
+    /// `errors.tolerance`.
+    pub fn tolerance(&self) -> ErrorTolerance {
+        self.tolerance
+    }
+
+    /// `errors.log.enable`.
+    pub fn log_errors(&self) -> bool {
+        self.log_errors
+    }
+
+    /// The transforms in order.
+    pub fn transforms(&self) -> &[TransformConfig] {
+        &self.transforms
+    }
+
+    /// `topics` of a sink.
+    pub fn topics(&self) -> &[String] {
+        &self.topics
+    }
+
+    /// `topic.creation.default.*` of a source, if it is there.
+    pub fn topic_creation(&self) -> Option<&TopicCreation> {
+        self.topic_creation.as_ref()
+    }
+
+    /// The converter that the connector sets itself, with its keys without the prefix.
+    pub fn converter(&self, key: &str) -> Option<(&str, ConfigMap)> {
+        let class = self.raw.get(key).map(|c| c.trim()).filter(|c| !c.is_empty())?;
+        Some((class, with_prefix(&self.raw, &format!("{key}."))))
+    }
+}
+
+fn common_keys() -> ConfigDef {
+    ConfigDef::new()
+        .define(
+            ConfigKey::string("name")
+                .importance(Importance::High)
+                .validator(Validator::Custom(valid_name))
+                .doc("Name of the connector, unique in its cluster."),
+        )
+        .define(
+            ConfigKey::class("connector.class").importance(Importance::High).doc(
+                "Class of the connector: its full Java name, its simple name, or that without Connector.",
+            ),
+        )
+        .define(
+            ConfigKey::int("tasks.max")
+                .default("1")
+                .validator(Validator::AtLeast(1))
+                .importance(Importance::High)
+                .doc("Most tasks to use."),
+        )
+        .define(ConfigKey::boolean("tasks.max.enforce").default("true").importance(Importance::Low))
+        .define(ConfigKey::class("key.converter").default_null().importance(Importance::Low))
+        .define(ConfigKey::class("value.converter").default_null().importance(Importance::Low))
+        .define(ConfigKey::class("header.converter").default_null().importance(Importance::Low))
+        .define(
+            ConfigKey::list("transforms")
+                .default("")
+                .importance(Importance::Low)
+                .doc("Transforms, in order."),
+        )
+        .define(ConfigKey::list("predicates").default("").importance(Importance::Low).doc("Predicates."))
+        .define(
+            ConfigKey::string("config.action.reload")
+                .default("restart")
+                .validator(Validator::OneOf(&["none", "restart"]))
+                .importance(Importance::Low),
+        )
+        .define(ConfigKey::long("errors.retry.timeout").default("0"))
+        .define(ConfigKey::long("errors.retry.delay.max.ms").default("60000"))
+        .define(
+            ConfigKey::string("errors.tolerance")
+                .default("none")
+                .validator(Validator::OneOf(&["none", "all"]))
+                .doc(
+                    "none fails the task at the first record that cannot be handled; all skips such records.",
+                ),
+        )
+        .define(ConfigKey::boolean("errors.log.enable").default("false"))
+        .define(ConfigKey::boolean("errors.log.include.messages").default("false"))
+}
+
+fn source_keys() -> ConfigDef {
+    ConfigDef::new()
+        .define(ConfigKey::list("topic.creation.groups").default("").importance(Importance::Low))
+        .define(
+            ConfigKey::string("exactly.once.support")
+                .default("requested")
+                .validator(Validator::OneOf(&["requested", "required"])),
+        )
+        .define(ConfigKey::string("transaction.boundary").default("poll").validator(Validator::OneOf(&[
+            "poll",
+            "interval",
+            "connector",
+        ])))
+        .define(
+            ConfigKey::long("transaction.boundary.interval.ms").default_null().importance(Importance::Low),
+        )
+        .define(ConfigKey::string("offsets.storage.topic").default_null().importance(Importance::Low))
+}
+
+fn sink_keys() -> ConfigDef {
+    ConfigDef::new()
+        .define(ConfigKey::list("topics").default("").importance(Importance::High).doc("Topics to read."))
+        .define(ConfigKey::string("topics.regex").default("").importance(Importance::High))
+        .define(ConfigKey::string("errors.deadletterqueue.topic.name").default(""))
+        .define(ConfigKey::short("errors.deadletterqueue.topic.replication.factor").default("3"))
+        .define(ConfigKey::boolean("errors.deadletterqueue.context.headers.enable").default("false"))
+}
+
+fn valid_name(name: &Setting) -> Result<(), String> {
+    match name {
+        Setting::String(name) if name.is_empty() => Err("String may not be empty".to_owned()),
+        Setting::String(name) if name.chars().any(char::is_control) => {
+            Err("String may not contain control sequences but had the following ones".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sink_topics(raw: &ConfigMap, topics: &[String]) -> Result<Vec<String>, ConfigError> {
+    let set = |key: &str| raw.get(key).is_some_and(|v| !v.trim().is_empty());
+    let refuse = |key: &str, reason: &str| {
+        let value = raw.get(key).map_or("", |v| v.trim());
+        Err(ConfigError::invalid(key, value, reason))
+    };
+    if set("topics") && set("topics.regex") {
+        let message = "topics and topics.regex are mutually exclusive options, but both are set.";
+        return Err(ConfigError::Other(message.to_owned()));
+    }
+    if set("topics.regex") {
+        return refuse("topics.regex", "not supported in this version; list the topics in \"topics\"");
+    }
+    if set("errors.deadletterqueue.topic.name") {
+        let reason = "a dead letter queue is not supported in this version; remove the key to go without";
+        return refuse("errors.deadletterqueue.topic.name", reason);
+    }
+    let mut names: Vec<String> = topics.iter().filter(|t| !t.is_empty()).cloned().collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() {
+        return Err(ConfigError::Other("Must configure one of topics or topics.regex".to_owned()));
+    }
+    Ok(names)
+}
+
+fn parse_transforms(
+    raw: &ConfigMap,
+    transforms: &[String],
+    predicates: &[String],
+) -> Result<Vec<TransformConfig>, ConfigError> {
+    let class_of = |key: String| match raw.get(&key).map(|c| c.trim()).filter(|c| !c.is_empty()) {
+        Some(class) => Ok(class.to_owned()),
+        None => Err(ConfigError::Missing { key }),
+    };
+    let mut parsed: Vec<TransformConfig> = Vec::new();
+    for alias in transforms {
+        if parsed.iter().any(|t| t.alias == *alias) {
+            let reason = format!("Duplicate alias provided: {alias}");
+            return Err(ConfigError::invalid("transforms", &transforms.join(","), reason));
+        }
+        let mut config = with_prefix(raw, &format!("transforms.{alias}."));
+        let class = class_of(format!("transforms.{alias}.type"))?;
+        config.remove("type");
+        let negate = match config.remove("negate").as_deref().map(str::trim) {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => {
+                let key = format!("transforms.{alias}.negate");
+                return Err(ConfigError::invalid(&key, other, "Expected value to be either true or false"));
+            }
+        };
+        let predicate = match config.remove("predicate").filter(|p| !p.trim().is_empty()) {
+            None => None,
+            Some(name) if predicates.contains(&name) => {
+                let class = class_of(format!("predicates.{name}.type"))?;
+                let mut own = with_prefix(raw, &format!("predicates.{name}."));
+                own.remove("type");
+                Some((name, class, own))
+            }
+            Some(name) => {
+                let key = format!("transforms.{alias}.predicate");
+                return Err(ConfigError::invalid(
+                    &key,
+                    &name,
+                    "no such predicate; name it in \"predicates\"",
+                ));
+            }
+        };
+        parsed.push(TransformConfig { alias: alias.clone(), class, config, predicate, negate });
+    }
+    Ok(parsed)
+}
+
+fn parse_topic_creation(raw: &ConfigMap) -> Result<Option<TopicCreation>, ConfigError> {
+    if raw.get("topic.creation.groups").is_some_and(|g| !g.trim().is_empty()) {
+        let reason = "only the group \"default\" is supported in this version: remove the key";
+        return Err(ConfigError::invalid("topic.creation.groups", &raw["topic.creation.groups"], reason));
+    }
+    let prefix = "topic.creation.default.";
+    let mut configs = with_prefix(raw, prefix);
+    if configs.is_empty() {
+        return Ok(None);
+    }
+    let mut number = |name: &str| {
+        let key = format!("{prefix}{name}");
+        let text = configs.remove(name).ok_or_else(|| ConfigError::Missing { key: key.clone() })?;
+        match text.trim().parse::<i32>() {
+            Ok(value) if value == -1 || value >= 1 => Ok(value),
+            _ => {
+                Err(ConfigError::invalid(&key, &text, "must be -1, for the broker's default, or at least 1"))
+            }
+        }
+    };
+    let partitions = number("partitions")?;
+    let replication = number("replication.factor")?;
+    let replication_factor = i16::try_from(replication).map_err(|_| {
+        let key = format!("{prefix}replication.factor");
+        ConfigError::invalid(&key, &replication.to_string(), "more than 32767")
+    })?;
+    configs.remove("include");
+    configs.remove("exclude");
+    Ok(Some(TopicCreation { partitions, replication_factor, configs }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> ConfigMap {
+        let base = [("name", "c"), ("connector.class", "X")];
+        base.iter().chain(pairs).map(|(k, v)| (k.to_string(), v.to_string())).collect()
+    }
+
+    #[test]
+    fn a_sink_needs_topics() {
+        let error = |pairs| ConnectorConfig::parse(&map(pairs), PluginKind::Sink).unwrap_err().to_string();
+        assert!(error(&[]).contains("Must configure one of topics"));
+        assert!(error(&[("topics", "a"), ("topics.regex", "b")]).contains("mutually exclusive"));
+        assert!(
+            error(&[("topics", "a"), ("errors.deadletterqueue.topic.name", "d")]).contains("dead letter")
+        );
+        let config = ConnectorConfig::parse(&map(&[("topics", "b, a,b")]), PluginKind::Sink).unwrap();
+        assert_eq!(config.topics(), ["a", "b"]);
+    }
+
+    #[test]
+    fn transforms_get_their_own_keys() {
+        let config = map(&[
+            ("transforms", "t"),
+            ("transforms.t.type", "T"),
+            ("transforms.t.x", "1"),
+            ("transforms.t.predicate", "p"),
+            ("transforms.t.negate", "true"),
+            ("predicates", "p"),
+            ("predicates.p.type", "P"),
+            ("predicates.p.name", "n"),
+        ]);
+        let parsed = ConnectorConfig::parse(&config, PluginKind::Source).unwrap();
+        let transform = &parsed.transforms()[0];
+        assert_eq!(transform.config, [("x".to_owned(), "1".to_owned())].into_iter().collect());
+        assert!(transform.negate);
+        assert_eq!(transform.predicate.as_ref().unwrap().1, "P");
+        let missing =
+            map(&[("transforms", "t"), ("transforms.t.type", "T"), ("transforms.t.predicate", "p")]);
+        let error = ConnectorConfig::parse(&missing, PluginKind::Source).unwrap_err().to_string();
+        assert!(error.contains("transforms.t.predicate"), "{error}");
+    }
+
+    #[test]
+    fn topic_creation_of_the_default_group() {
+        let config = map(&[
+            ("topic.creation.default.partitions", "3"),
+            ("topic.creation.default.replication.factor", "-1"),
+            ("topic.creation.default.cleanup.policy", "compact"),
+        ]);
+        let creation = ConnectorConfig::parse(&config, PluginKind::Source).unwrap().topic_creation.unwrap();
+        assert_eq!((creation.partitions, creation.replication_factor), (3, -1));
+        assert_eq!(creation.configs["cleanup.policy"], "compact");
+        let error =
+            ConnectorConfig::parse(&map(&[("topic.creation.default.partitions", "0")]), PluginKind::Source);
+        assert!(error.is_err());
+    }
+
+    #[test]
+    fn unknown_keys_are_warned_about() {
+        let config = map(&[("task.max", "3"), ("file", "f"), ("producer.override.acks", "all")]);
+        let parsed = ConnectorConfig::parse(&config, PluginKind::Source).unwrap();
+        let own = ConfigDef::new().define(ConfigKey::string("file"));
+        let warnings = parsed.warnings(PluginKind::Source, &own);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("did you mean tasks.max?"), "{warnings:?}");
+    }
+}

@@ -1,0 +1,23 @@
+//! Configurations: of the worker, of connectors, and the files that they come from.
+//!
+//! - [`file`]: `.properties` and `.json` files, as `connect-standalone` takes them.
+//! - [`worker`]: [`WorkerConfig`].
+//! - [`connector`]: [`ConnectorConfig`], the keys that every connector has.
+//! - `clients`: what producers, consumers and admin clients get from both.
+
+pub(crate) mod clients;
+pub mod connector;
+pub mod file;
+pub mod worker;
+
+pub use connector::ConnectorConfig;
+pub use file::ConfigFileError;
+pub use worker::WorkerConfig;
+
+use crossdock_api::ConfigMap;
+
+/// The entries of `config` whose keys start with `prefix`, without it.
+pub(crate) fn with_prefix(config: &ConfigMap, prefix: &str) -> ConfigMap {
+    let stripped = config.iter().filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone())));
+    stripped.filter(|(k, _)| !k.is_empty()).collect()
+}

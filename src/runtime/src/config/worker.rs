@@ -1,0 +1,308 @@
+//! The worker's configuration (`WorkerConfig`, `StandaloneConfig`).
+
+use super::with_prefix;
+use crossdock_api::config::{ConfigKey, Importance, Validator};
+use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
+use std::time::Duration;
+
+/// Keys of Connect that are known but change nothing here yet, or have no meaning without a JVM.
+const WITHOUT_EFFECT: &[&str] = &[
+    "admin.listeners",
+    "client.dns.lookup",
+    "config.providers",
+    "connector.client.config.override.allowlist",
+    "connector.client.config.override.policy",
+    "access.control.allow.methods",
+    "access.control.allow.origin",
+    "auto.include.jmx.reporter",
+    "metric.reporters",
+    "metrics.num.samples",
+    "metrics.recording.level",
+    "metrics.sample.window.ms",
+    "plugin.discovery",
+    "plugin.path",
+    "response.http.headers.config",
+    "rest.advertised.listener",
+    "rest.extension.classes",
+    "topic.tracking.allow.reset",
+    "topic.tracking.enable",
+];
+
+/// Prefixes whose keys belong to a component and are checked there.
+const PREFIXES: &[&str] = &[
+    "admin.",
+    "config.providers.",
+    "consumer.",
+    "header.converter.",
+    "key.converter.",
+    "listeners.https.",
+    "producer.",
+    "sasl.",
+    "security.",
+    "ssl.",
+    "value.converter.",
+];
+
+/// A worker's configuration after parsing.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    raw: ConfigMap,
+    bootstrap_servers: String,
+    key_converter: String,
+    value_converter: String,
+    header_converter: String,
+    offset_file: Option<String>,
+    offset_flush_interval: Duration,
+    offset_flush_timeout: Duration,
+    shutdown_timeout: Duration,
+    topic_creation: bool,
+    listeners: String,
+    advertised_host: Option<String>,
+    advertised_port: Option<u16>,
+}
+
+impl WorkerConfig {
+    /// The keys of a standalone worker.
+    pub fn definition() -> ConfigDef {
+        common_keys().extend(rest_keys()).define(
+            ConfigKey::string("offset.storage.file.filename")
+                .default_null()
+                .importance(Importance::High)
+                .doc("File that source offsets are stored in. Without it they are kept in memory and lost at the end."),
+        )
+    }
+
+    /// Parses and checks a configuration.
+    ///
+    /// # Errors
+    /// The first missing or wrong key.
+    pub fn parse(raw: &ConfigMap) -> Result<Self, ConfigError> {
+        let parsed = Self::definition().parse(raw)?;
+        let millis = |key: &str| parsed.long(key).map(|ms| Duration::from_millis(ms.max(0) as u64));
+        let listeners = match raw.get("listeners").map(|l| l.trim()) {
+            None | Some("") => "http://:8083".to_owned(),
+            Some(listeners) => listeners.to_owned(),
+        };
+        Ok(Self {
+            raw: raw.clone(),
+            bootstrap_servers: parsed.list("bootstrap.servers")?.join(","),
+            key_converter: parsed.string("key.converter")?.to_owned(),
+            value_converter: parsed.string("value.converter")?.to_owned(),
+            header_converter: parsed.string("header.converter")?.to_owned(),
+            offset_file: parsed.string_opt("offset.storage.file.filename")?.map(str::to_owned),
+            offset_flush_interval: millis("offset.flush.interval.ms")?,
+            offset_flush_timeout: millis("offset.flush.timeout.ms")?,
+            shutdown_timeout: millis("task.shutdown.graceful.timeout.ms")?,
+            topic_creation: parsed.boolean("topic.creation.enable")?,
+            listeners,
+            advertised_host: parsed.string_opt("rest.advertised.host.name")?.map(str::to_owned),
+            advertised_port: advertised_port(raw)?,
+        })
+    }
+
+    /// Warnings about keys that are unknown, with the nearest known one, or have no effect yet.
+    pub fn warnings(&self) -> Vec<String> {
+        let def = Self::definition();
+        let mut warnings = Vec::new();
+        for (key, nearest) in def.unknown(&self.raw) {
+            if PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+                continue;
+            }
+            if WITHOUT_EFFECT.contains(&key) {
+                if key != "plugin.path" && key != "plugin.discovery" {
+                    warnings.push(format!("the worker's key {key} has no effect in this version"));
+                }
+                continue;
+            }
+            let hint = nearest.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+            warnings.push(format!("the worker's key {key} is not known and ignored{hint}"));
+        }
+        warnings
+    }
+
+    /// The configuration as it was given.
+    pub fn raw(&self) -> &ConfigMap {
+        &self.raw
+    }
+
+    /// `bootstrap.servers`.
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.bootstrap_servers
+    }
+
+    /// Class of the default key converter, and its keys without the prefix.
+    pub fn key_converter(&self) -> (&str, ConfigMap) {
+        (&self.key_converter, with_prefix(&self.raw, "key.converter."))
+    }
+
+    /// Class of the default value converter, and its keys without the prefix.
+    pub fn value_converter(&self) -> (&str, ConfigMap) {
+        (&self.value_converter, with_prefix(&self.raw, "value.converter."))
+    }
+
+    /// Class of the default header converter, and its keys without the prefix.
+    pub fn header_converter(&self) -> (&str, ConfigMap) {
+        (&self.header_converter, with_prefix(&self.raw, "header.converter."))
+    }
+
+    /// `offset.storage.file.filename`.
+    pub fn offset_file(&self) -> Option<&str> {
+        self.offset_file.as_deref()
+    }
+
+    /// `offset.flush.interval.ms`.
+    pub fn offset_flush_interval(&self) -> Duration {
+        self.offset_flush_interval
+    }
+
+    /// `offset.flush.timeout.ms`.
+    pub fn offset_flush_timeout(&self) -> Duration {
+        self.offset_flush_timeout
+    }
+
+    /// `task.shutdown.graceful.timeout.ms`.
+    pub fn shutdown_timeout(&self) -> Duration {
+        self.shutdown_timeout
+    }
+
+    /// `topic.creation.enable`.
+    pub fn topic_creation(&self) -> bool {
+        self.topic_creation
+    }
+
+    /// `listeners`, with Connect's default.
+    pub fn listeners(&self) -> &str {
+        &self.listeners
+    }
+
+    /// `rest.advertised.host.name`.
+    pub fn advertised_host(&self) -> Option<&str> {
+        self.advertised_host.as_deref()
+    }
+
+    /// `rest.advertised.port`.
+    pub fn advertised_port(&self) -> Option<u16> {
+        self.advertised_port
+    }
+}
+
+fn advertised_port(raw: &ConfigMap) -> Result<Option<u16>, ConfigError> {
+    let key = "rest.advertised.port";
+    let Some(text) = raw.get(key) else { return Ok(None) };
+    match text.trim().parse() {
+        Ok(port) => Ok(Some(port)),
+        Err(_) => Err(ConfigError::invalid(key, text, "not a port from 0 to 65535")),
+    }
+}
+
+fn common_keys() -> ConfigDef {
+    let positive = Validator::AtLeast(0);
+    ConfigDef::new()
+        .define(
+            ConfigKey::list("bootstrap.servers")
+                .default("localhost:9092")
+                .importance(Importance::High)
+                .doc("Brokers to connect to first, as host:port."),
+        )
+        .define(ConfigKey::class("key.converter").importance(Importance::High).doc("Converter of keys."))
+        .define(ConfigKey::class("value.converter").importance(Importance::High).doc("Converter of values."))
+        .define(
+            ConfigKey::class("header.converter")
+                .default("org.apache.kafka.connect.storage.SimpleHeaderConverter")
+                .importance(Importance::Low)
+                .doc("Converter of header values."),
+        )
+        .define(
+            ConfigKey::long("task.shutdown.graceful.timeout.ms")
+                .default("5000")
+                .validator(positive)
+                .importance(Importance::Low)
+                .doc("How long to wait for all tasks of the worker to stop."),
+        )
+        .define(
+            ConfigKey::long("offset.flush.interval.ms")
+                .default("60000")
+                .validator(positive)
+                .importance(Importance::Low)
+                .doc("Interval at which offsets of tasks are committed."),
+        )
+        .define(
+            ConfigKey::long("offset.flush.timeout.ms")
+                .default("5000")
+                .validator(positive)
+                .importance(Importance::Low)
+                .doc("How long one commit of offsets may take before it is tried again later."),
+        )
+        .define(
+            ConfigKey::boolean("topic.creation.enable")
+                .default("true")
+                .importance(Importance::Low)
+                .doc("Whether topics of sources are created by their topic.creation.* keys."),
+        )
+}
+
+fn rest_keys() -> ConfigDef {
+    ConfigDef::new()
+        .define(
+            ConfigKey::list("listeners")
+                .default("http://:8083")
+                .importance(Importance::Low)
+                .doc("Addresses of the REST API, as http://host:port; an empty host is every interface."),
+        )
+        .define(
+            ConfigKey::string("rest.advertised.host.name")
+                .default_null()
+                .importance(Importance::Low)
+                .doc("Host name that other workers and clients are told."),
+        )
+        .define(
+            ConfigKey::int("rest.advertised.port")
+                .default_null()
+                .importance(Importance::Low)
+                .doc("Port that other workers and clients are told."),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minimal(extra: &[(&str, &str)]) -> ConfigMap {
+        let mut config: ConfigMap = ConfigMap::new();
+        for (k, v) in [("bootstrap.servers", "a:1, b:2"), ("key.converter", "K"), ("value.converter", "V")] {
+            config.insert(k.into(), v.into());
+        }
+        config.extend(extra.iter().map(|(k, v)| (k.to_string(), v.to_string())));
+        config
+    }
+
+    #[test]
+    fn defaults_are_connects() {
+        let config = WorkerConfig::parse(&minimal(&[("key.converter.schemas.enable", "false")])).unwrap();
+        assert_eq!(config.bootstrap_servers(), "a:1,b:2");
+        assert_eq!(config.offset_flush_interval(), Duration::from_secs(60));
+        assert_eq!(config.listeners(), "http://:8083");
+        assert_eq!(config.key_converter().1["schemas.enable"], "false");
+        assert!(config.topic_creation());
+        assert!(config.warnings().is_empty());
+    }
+
+    #[test]
+    fn mistakes_name_the_key() {
+        let parse = |extra| WorkerConfig::parse(&minimal(extra)).unwrap_err().to_string();
+        assert!(parse(&[("offset.flush.interval.ms", "soon")]).contains("offset.flush.interval.ms"));
+        assert!(parse(&[("rest.advertised.port", "70000")]).contains("rest.advertised.port"));
+        let missing = WorkerConfig::parse(&ConfigMap::new()).unwrap_err().to_string();
+        assert_eq!(missing, "Missing required configuration \"key.converter\" which has no default value.");
+    }
+
+    #[test]
+    fn misspelt_keys_are_warned_about() {
+        let config =
+            WorkerConfig::parse(&minimal(&[("offset.flush.intervall.ms", "1"), ("plugin.path", "/x")]))
+                .unwrap();
+        let warnings = config.warnings();
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("did you mean offset.flush.interval.ms?"), "{warnings:?}");
+    }
+}

@@ -1,0 +1,53 @@
+//! Why a task ended.
+
+use crossdock_api::{ConfigError, ConnectError};
+use crossdock_client::producer::MetadataError;
+use crossdock_client::{ClientError, ConfigError as ClientConfigError, ConsumerError};
+
+/// What ended a task: becomes the `trace` of its status. Each says who erred and what to do; connector
+/// and task are added where it is logged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum TaskFailure {
+    #[error("the Kafka client's configuration is wrong: {0}")]
+    ClientConfig(#[from] ClientConfigError),
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("reading from Kafka failed: {0}")]
+    Consumer(#[from] ConsumerError),
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    #[error("Kafka did not take a record: {reason}")]
+    Produce { reason: String },
+    #[error("Kafka failed: {0}")]
+    Client(#[from] ClientError),
+    #[error("{during} failed: {source}")]
+    Plugin { during: &'static str, source: ConnectError },
+    #[error("a record could not be handled ({stage}, {place}): {source}")]
+    Record { stage: String, place: String, source: ConnectError },
+}
+
+impl TaskFailure {
+    /// For `map_err` on calls into a plugin.
+    pub(crate) fn plugin(during: &'static str) -> impl FnOnce(ConnectError) -> Self {
+        move |source| Self::Plugin { during, source }
+    }
+
+    /// The whole chain of causes as text, one a line, in the style of a Java stack trace's heads.
+    pub(crate) fn trace(&self) -> String {
+        let mut trace = self.to_string();
+        let mut cause = match self {
+            // Their text is part of this error's own.
+            Self::Plugin { source, .. } | Self::Record { source, .. } => std::error::Error::source(source),
+            Self::Client(source) => std::error::Error::source(source),
+            Self::Consumer(source) => std::error::Error::source(source),
+            _ => None,
+        };
+        while let Some(error) = cause {
+            trace.push_str("\nCaused by: ");
+            trace.push_str(&error.to_string());
+            cause = error.source();
+        }
+        trace
+    }
+}

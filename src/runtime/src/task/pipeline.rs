@@ -1,0 +1,230 @@
+//! The converters and transforms of a task.
+//!
+//! Sources go through transforms and then converters, sinks the other way round. A record that a stage
+//! cannot handle is dropped when `errors.tolerance` is `all`; otherwise it ends the batch: the records
+//! before it go on, and the task fails.
+
+use crate::config::connector::{ErrorTolerance, TransformConfig};
+use crate::config::{ConnectorConfig, WorkerConfig};
+use crossdock_api::registry::{Factory, PluginKind};
+use crossdock_api::{
+    Column, ConfigError, ConfigMap, ConnectError, Converter, Failures, HeaderConverter, Plugins, Predicate,
+    RecordBatch, Transform,
+};
+
+/// A transform with the predicate that guards it.
+struct Stage {
+    alias: String,
+    transform: Box<dyn Transform>,
+    predicate: Option<Box<dyn Predicate>>,
+    negate: bool,
+}
+
+/// The first record that could not be handled: nothing from it on may be sent or put.
+#[derive(Debug)]
+pub(crate) struct BadRecord {
+    /// Ordinal of the record in its batch.
+    pub(crate) ordinal: u32,
+    /// Offset of the record in Kafka; -1 for one of a source.
+    pub(crate) offset: i64,
+    /// Stage that failed, for messages.
+    pub(crate) stage: String,
+    /// Why.
+    pub(crate) error: ConnectError,
+}
+
+/// What a batch went through.
+#[derive(Debug, Default)]
+pub(crate) struct Processed {
+    /// Records that were skipped.
+    pub(crate) skipped: u64,
+    /// The record that ends the batch; it and all after it were dropped from it.
+    pub(crate) bad: Option<BadRecord>,
+}
+
+/// Converters, transforms and error tolerance of one task.
+pub(crate) struct Pipeline {
+    key: Box<dyn Converter>,
+    value: Box<dyn Converter>,
+    header: Box<dyn HeaderConverter>,
+    stages: Vec<Stage>,
+    tolerance: ErrorTolerance,
+    log_errors: bool,
+    selected: Vec<bool>,
+}
+
+impl Pipeline {
+    /// Makes and configures all plugins of a task.
+    ///
+    /// # Errors
+    /// A class that does not exist, or a wrong key of a plugin.
+    pub(crate) fn build(
+        plugins: &Plugins,
+        worker: &WorkerConfig,
+        connector: &ConnectorConfig,
+    ) -> Result<Self, ConfigError> {
+        let (class, config) = connector.converter("key.converter").unwrap_or_else(|| worker.key_converter());
+        let key = converter(plugins, class, &config, Column::Key)?;
+        let (class, config) =
+            connector.converter("value.converter").unwrap_or_else(|| worker.value_converter());
+        let value = converter(plugins, class, &config, Column::Value)?;
+        let (class, config) =
+            connector.converter("header.converter").unwrap_or_else(|| worker.header_converter());
+        Ok(Self {
+            key,
+            value,
+            header: header_converter(plugins, class, &config)?,
+            stages: connector.transforms().iter().map(|t| stage(plugins, t)).collect::<Result<_, _>>()?,
+            tolerance: connector.tolerance(),
+            log_errors: connector.log_errors(),
+            selected: Vec::new(),
+        })
+    }
+
+    /// Turns Connect data into bytes for Kafka: transforms, then converters.
+    pub(crate) fn to_bytes(&mut self, batch: &mut RecordBatch) -> Processed {
+        let mut processed = Processed::default();
+        self.transform(batch, &mut processed);
+        let mut failures = Failures::new();
+        if batch.has_headers() {
+            self.header.serialize_batch(batch, &mut failures);
+            self.settle(batch, &mut failures, "header converter", &mut processed);
+        }
+        self.key.serialize_batch(batch, Column::Key, &mut failures);
+        self.settle(batch, &mut failures, "key converter", &mut processed);
+        self.value.serialize_batch(batch, Column::Value, &mut failures);
+        self.settle(batch, &mut failures, "value converter", &mut processed);
+        batch.compact();
+        processed
+    }
+
+    /// Turns bytes of Kafka into Connect data: converters, then transforms.
+    pub(crate) fn to_data(&mut self, batch: &mut RecordBatch) -> Processed {
+        let mut processed = Processed::default();
+        let mut failures = Failures::new();
+        self.key.parse_batch(batch, Column::Key, &mut failures);
+        self.settle(batch, &mut failures, "key converter", &mut processed);
+        self.value.parse_batch(batch, Column::Value, &mut failures);
+        self.settle(batch, &mut failures, "value converter", &mut processed);
+        if batch.has_headers() {
+            self.header.parse_batch(batch, &mut failures);
+            self.settle(batch, &mut failures, "header converter", &mut processed);
+        }
+        self.transform(batch, &mut processed);
+        batch.compact();
+        processed
+    }
+
+    fn transform(&mut self, batch: &mut RecordBatch, processed: &mut Processed) {
+        let mut failures = Failures::new();
+        for index in 0..self.stages.len() {
+            let stage = &mut self.stages[index];
+            self.selected.clear();
+            if let Some(predicate) = &stage.predicate {
+                predicate.test_batch(batch, &mut self.selected);
+                if stage.negate {
+                    self.selected.iter_mut().for_each(|selected| *selected = !*selected);
+                }
+            }
+            stage.transform.apply(batch, &self.selected, &mut failures);
+            if !failures.is_empty() {
+                let name = format!("transform {}", self.stages[index].alias);
+                self.settle(batch, &mut failures, &name, processed);
+            }
+        }
+    }
+
+    /// Decides about the records that a stage could not handle.
+    fn settle(
+        &self,
+        batch: &mut RecordBatch,
+        failures: &mut Failures,
+        stage: &str,
+        processed: &mut Processed,
+    ) {
+        if failures.is_empty() {
+            return;
+        }
+        let mut failed = failures.take();
+        failed.sort_by_key(|(index, _)| *index);
+        if self.tolerance == ErrorTolerance::All {
+            for (index, error) in failed {
+                if self.log_errors
+                    && let Some(record) = batch.get(index)
+                {
+                    let (topic, offset) = (record.topic(), record.offset());
+                    tracing::error!(stage, topic, offset, %error, "skipped a record that could not be handled");
+                }
+                batch.drop_record(index);
+                processed.skipped += 1;
+            }
+            return;
+        }
+        let Some((index, error)) = failed.into_iter().next() else { return };
+        let Some(record) = batch.get(index) else { return };
+        let bad =
+            BadRecord { ordinal: record.ordinal(), offset: record.offset(), stage: stage.to_owned(), error };
+        for later in index..batch.len() {
+            batch.drop_record(later);
+        }
+        // A later stage only sees the records before, so what it finds is earlier.
+        processed.bad = Some(bad);
+    }
+}
+
+fn converter(
+    plugins: &Plugins,
+    class: &str,
+    config: &ConfigMap,
+    column: Column,
+) -> Result<Box<dyn Converter>, ConfigError> {
+    let plugin =
+        plugins.of_kind(PluginKind::Converter, class).map_err(|e| ConfigError::Other(e.to_string()))?;
+    let Factory::Converter(make) = plugin.factory() else { return Err(not_that_kind(class, "converter")) };
+    let mut converter = make();
+    converter.configure(config, column)?;
+    Ok(converter)
+}
+
+fn header_converter(
+    plugins: &Plugins,
+    class: &str,
+    config: &ConfigMap,
+) -> Result<Box<dyn HeaderConverter>, ConfigError> {
+    let found = plugins.of_kind(PluginKind::HeaderConverter, class);
+    let plugin = found.map_err(|e| ConfigError::Other(e.to_string()))?;
+    let Factory::HeaderConverter(make) = plugin.factory() else {
+        return Err(not_that_kind(class, "header converter"));
+    };
+    let mut converter = make();
+    converter.configure(config)?;
+    Ok(converter)
+}
+
+fn stage(plugins: &Plugins, config: &TransformConfig) -> Result<Stage, ConfigError> {
+    let found = plugins.of_kind(PluginKind::Transform, &config.class);
+    let plugin = found.map_err(|e| ConfigError::Other(e.to_string()))?;
+    let Factory::Transform(make) = plugin.factory() else {
+        return Err(not_that_kind(&config.class, "transform"));
+    };
+    let mut transform = make();
+    transform.configure(&config.config)?;
+    let predicate = match &config.predicate {
+        None => None,
+        Some((_, class, own)) => {
+            let found = plugins.of_kind(PluginKind::Predicate, class);
+            let plugin = found.map_err(|e| ConfigError::Other(e.to_string()))?;
+            let Factory::Predicate(make) = plugin.factory() else {
+                return Err(not_that_kind(class, "predicate"));
+            };
+            let mut predicate = make();
+            predicate.configure(own)?;
+            Some(predicate)
+        }
+    };
+    Ok(Stage { alias: config.alias.clone(), transform, predicate, negate: config.negate })
+}
+
+fn not_that_kind(class: &str, kind: &str) -> ConfigError {
+    ConfigError::Other(format!("{class} is registered as a {kind} but its factory makes something else"))
+}

@@ -1,0 +1,186 @@
+//! The worker: makes connectors and tasks from plugins and configurations, and runs them.
+//!
+//! A task is built inside its own spawned future: whatever goes wrong there, a panic of a plugin
+//! included, ends that task alone and becomes its status.
+
+use crate::board::Board;
+use crate::config::{ConnectorConfig, WorkerConfig, clients};
+use crate::herder::{State, TaskId};
+use crate::offsets::source::SourceOffsetStore;
+use crate::offsets::store::OffsetStore;
+use crate::task::TaskFailure;
+use crate::task::control::{Counters, TaskControl, TaskHandle};
+use crate::task::pipeline::Pipeline;
+use crate::task::sink::{self, SinkTaskParts};
+use crate::task::source::{self, Acks, SourceTaskParts};
+use crossdock_api::{ConfigMap, Plugins, SinkTask, SourceTask};
+use crossdock_client::{
+    ClientConfig, Cluster, ConfigError as ClientConfigError, Consumer, ConsumerConfig, Producer,
+    ProducerConfig,
+};
+use futures_util::FutureExt;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tracing::Instrument;
+
+/// Everything that connectors and tasks share.
+pub(crate) struct Worker {
+    pub(crate) config: WorkerConfig,
+    pub(crate) plugins: Plugins,
+    pub(crate) offsets: Arc<dyn OffsetStore>,
+    pub(crate) board: Arc<Board>,
+}
+
+/// A task of a plugin, not started yet.
+pub(crate) enum PluginTask {
+    Sink(Box<dyn SinkTask>),
+    Source(Box<dyn SourceTask>),
+}
+
+impl Worker {
+    /// The offsets of a source connector.
+    pub(crate) fn source_offsets(&self, connector: &str) -> SourceOffsetStore {
+        SourceOffsetStore::new(connector, Arc::clone(&self.offsets))
+    }
+
+    /// Starts a task. Its state goes to the board: RUNNING when the plugin has started, FAILED when
+    /// anything goes wrong.
+    pub(crate) fn start_task(
+        self: &Arc<Self>,
+        id: TaskId,
+        connector: Arc<ConnectorConfig>,
+        config: ConfigMap,
+        task: PluginTask,
+    ) -> TaskHandle {
+        let counters = Arc::new(Counters::default());
+        self.board.set_counters(&id, Arc::clone(&counters));
+        self.board.set_task(&id, State::Unassigned, None);
+        let worker = Arc::clone(self);
+        let span = tracing::info_span!("task", connector = id.connector, task = id.task);
+        TaskHandle::spawn(move |control| {
+            let run = async move {
+                let board = Arc::clone(&worker.board);
+                let work = worker.run_task(id.clone(), &connector, config, task, counters, control);
+                match AssertUnwindSafe(work).catch_unwind().await {
+                    Ok(Ok(())) => {
+                        tracing::info!("the task has stopped");
+                        board.set_task(&id, State::Unassigned, None);
+                    }
+                    Ok(Err(failure)) => fail(&board, &id, failure.trace()),
+                    Err(panic) => {
+                        fail(&board, &id, format!("the plugin panicked: {}", panic_message(&*panic)))
+                    }
+                }
+            };
+            run.instrument(span)
+        })
+    }
+
+    async fn run_task(
+        self: Arc<Self>,
+        id: TaskId,
+        connector: &ConnectorConfig,
+        config: ConfigMap,
+        task: PluginTask,
+        counters: Arc<Counters>,
+        control: TaskControl,
+    ) -> Result<(), TaskFailure> {
+        let board = Arc::clone(&self.board);
+        let running = {
+            let id = id.clone();
+            move || {
+                tracing::info!("the task is running");
+                board.set_task(&id, State::Running, None);
+            }
+        };
+        match task {
+            PluginTask::Source(task) => {
+                let parts = self.source_parts(id, connector, config, counters)?;
+                let pipeline = Pipeline::build(&self.plugins, &self.config, connector)?;
+                source::run(task, pipeline, parts, control, running).await
+            }
+            PluginTask::Sink(task) => {
+                let parts = self.sink_parts(id, connector, config, task, counters)?;
+                sink::run(parts, control, running).await
+            }
+        }
+    }
+
+    fn source_parts(
+        &self,
+        id: TaskId,
+        connector: &ConnectorConfig,
+        config: ConfigMap,
+        counters: Arc<Counters>,
+    ) -> Result<SourceTaskParts, TaskFailure> {
+        let settings = clients::producer(&self.config, connector, &id);
+        let cluster = cluster(&settings)?;
+        let acks = Arc::new(Acks::new(Arc::clone(&counters), connector.tolerance()));
+        let producer = Producer::start(cluster, ProducerConfig::from_map(&settings)?, Arc::clone(&acks) as _);
+        let admin = self::cluster(&clients::admin(&self.config, connector))?;
+        let creation = connector.topic_creation().filter(|_| self.config.topic_creation());
+        Ok(SourceTaskParts {
+            store: self.source_offsets(connector.name()),
+            topic_creation: creation.cloned(),
+            tolerance: connector.tolerance(),
+            flush_interval: self.config.offset_flush_interval(),
+            flush_timeout: self.config.offset_flush_timeout(),
+            shutdown_timeout: self.config.shutdown_timeout(),
+            id,
+            config,
+            producer,
+            acks,
+            admin,
+            counters,
+        })
+    }
+
+    fn sink_parts(
+        &self,
+        id: TaskId,
+        connector: &ConnectorConfig,
+        config: ConfigMap,
+        task: Box<dyn SinkTask>,
+        counters: Arc<Counters>,
+    ) -> Result<SinkTaskParts, TaskFailure> {
+        let settings = clients::consumer(&self.config, connector, &id);
+        let consumer_config = ConsumerConfig::from_map(&settings)?;
+        // Puts are as large as fetches unless somebody asks for less.
+        let asked = settings.contains_key("max.poll.records");
+        let max_put = asked.then(|| usize::try_from(consumer_config.max_poll_records).unwrap_or(1).max(1));
+        Ok(SinkTaskParts {
+            pipeline: Pipeline::build(&self.plugins, &self.config, connector)?,
+            consumer: Consumer::start(cluster(&settings)?, consumer_config),
+            topics: connector.topics().to_vec(),
+            max_put,
+            tolerance: connector.tolerance(),
+            commit_interval: self.config.offset_flush_interval(),
+            shutdown_timeout: self.config.shutdown_timeout(),
+            id,
+            task,
+            config,
+            counters,
+        })
+    }
+}
+
+fn cluster(settings: &ConfigMap) -> Result<Cluster, ClientConfigError> {
+    Ok(Cluster::new(ClientConfig::from_map(settings)?))
+}
+
+fn fail(board: &Board, id: &TaskId, trace: String) {
+    tracing::error!(
+        "the task has failed and stays so until it is restarted \
+         (POST /connectors/{}/tasks/{}/restart): {trace}",
+        id.connector,
+        id.task
+    );
+    board.set_task(id, State::Failed, Some(trace));
+}
+
+/// The message of a panic, as far as it is text.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
+}
