@@ -1,7 +1,6 @@
 //! Errors as Connect answers them (`ErrorMessage`, `ConnectExceptionMapper`), and the limit on how long
 //! a herder is waited for.
 
-use std::future::Future;
 use std::time::Duration;
 
 use axum::Json;

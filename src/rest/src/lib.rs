@@ -24,8 +24,6 @@
 //! Keep state of connectors, do what only a herder may decide, panic on any request, or wait without
 //! a limit. A client that sends slowly or too much is cut off.
 
-#![warn(missing_docs)]
-
 mod connectors;
 mod errors;
 pub mod listeners;

@@ -1,6 +1,6 @@
 //! `GET /` and `GET /health` (`RootResource`).
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use crossdock_runtime::HerderError;
 use crossdock_runtime::herder::ServerInfo;
 use serde::Serialize;
 
@@ -49,19 +50,43 @@ const UNHEALTHY: WorkerStatus = WorkerStatus {
 /// A worker is healthy if its herder answers. One that does not is taken to be starting until it has
 /// answered once.
 async fn health(State(app): State<App>) -> Response {
-    check_within(HEALTH_TIMEOUT, &app).await
+    let answered = tokio::time::timeout(HEALTH_TIMEOUT, app.herder.connectors()).await;
+    match verdict(answered.ok().map(|names| names.map(drop)), &app.has_answered) {
+        Ok((status, body)) => (status, Json(body)).into_response(),
+        Err(error) => ApiError::from(error).into_response(),
+    }
 }
 
-async fn check_within(limit: Duration, app: &App) -> Response {
-    match tokio::time::timeout(limit, app.herder.connectors()).await {
-        Ok(Ok(_)) => {
-            app.has_answered.store(true, Ordering::Relaxed);
-            Json(HEALTHY).into_response()
+/// What to say about an answer; `None` is none in time.
+fn verdict(
+    answered: Option<Result<(), HerderError>>,
+    has_answered: &AtomicBool,
+) -> Result<(StatusCode, WorkerStatus), HerderError> {
+    match answered {
+        Some(Ok(())) => {
+            has_answered.store(true, Ordering::Relaxed);
+            Ok((StatusCode::OK, HEALTHY))
         }
-        Ok(Err(error)) => ApiError::from(error).into_response(),
-        Err(_) if app.has_answered.load(Ordering::Relaxed) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(UNHEALTHY)).into_response()
-        }
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, Json(STARTING)).into_response(),
+        Some(Err(error)) => Err(error),
+        None if has_answered.load(Ordering::Relaxed) => Ok((StatusCode::INTERNAL_SERVER_ERROR, UNHEALTHY)),
+        None => Ok((StatusCode::SERVICE_UNAVAILABLE, STARTING)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_herder_is_starting_until_it_has_answered() {
+        let has_answered = AtomicBool::default();
+        let said =
+            |answered| verdict(answered, &has_answered).map(|(code, body)| (code.as_u16(), body.status));
+        assert_eq!(said(None), Ok((503, "starting")));
+        let error = HerderError::Conflict("rebalance".into());
+        assert_eq!(said(Some(Err(error.clone()))), Err(error));
+        assert_eq!(said(None), Ok((503, "starting")));
+        assert_eq!(said(Some(Ok(()))), Ok((200, "healthy")));
+        assert_eq!(said(None), Ok((500, "unhealthy")));
     }
 }

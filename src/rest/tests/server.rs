@@ -1,5 +1,8 @@
 //! What the transcripts do not show: names that Connect's server refuses, limits, start and end.
 
+// Helpers of tests may panic as tests do; each test uses a part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, dead_code)]
+
 mod support;
 
 use std::sync::Arc;
