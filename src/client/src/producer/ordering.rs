@@ -136,10 +136,6 @@ impl<B, R> Ordering<B, R> {
         self.entries.push_back(entry);
     }
 
-    /// Whether nothing is waiting or in flight.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.entries.is_empty()
-    }
 
     /// The batch that waits longest to be sent.
     pub(crate) fn first_waiting(&self) -> Option<&B> {

@@ -1,0 +1,294 @@
+//! The producer against the embedded broker, with faults.
+
+mod support;
+
+use crossdock_broker::{ApiKey, Broker, FaultAction, FaultRule, ResponseError};
+use crossdock_client::admin::NewTopic;
+use crossdock_client::producer::{AppendError, MetadataError, ProduceError, TopicRef};
+use crossdock_client::{Admin, ClientConfig, Cluster, ErrorCode, Producer, ProducerConfig};
+use std::collections::BTreeMap;
+use std::iter;
+use std::sync::Arc;
+use std::time::Duration;
+use support::{Sink, log_of};
+
+struct Setup {
+    broker: Broker,
+    cluster: Cluster,
+    producer: Producer,
+    sink: Arc<Sink>,
+    topic: TopicRef,
+}
+
+fn config(pairs: &[(&str, &str)]) -> ProducerConfig {
+    let mut map: BTreeMap<String, String> = BTreeMap::new();
+    map.insert("retry.backoff.ms".to_owned(), "5".to_owned());
+    map.extend(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+    ProducerConfig::from_map(&map).unwrap()
+}
+
+async fn setup(new: NewTopic, pairs: &[(&str, &str)]) -> Setup {
+    let broker = Broker::builder().start().await.unwrap();
+    let cluster = Cluster::new(ClientConfig::new(&broker.bootstrap().to_string()).unwrap());
+    assert!(Admin::new(cluster.clone()).create_topic(&new).await.unwrap());
+    let sink = Arc::new(Sink::default());
+    let producer = Producer::start(cluster.clone(), config(pairs), sink.clone());
+    let topic = producer.topic(&new.name);
+    producer.wait_for_metadata(&topic).await.unwrap();
+    Setup { broker, cluster, producer, sink, topic }
+}
+
+impl Setup {
+    /// Appends values `from..to` with the value as token, a few at a time, so that there are many batches.
+    async fn append(&self, from: u64, to: u64) {
+        for value in from..to {
+            loop {
+                let text = value.to_string();
+                let appended = self.producer.appender().append(
+                    &self.topic,
+                    Some(0),
+                    1,
+                    None,
+                    Some(text.as_bytes()),
+                    iter::empty(),
+                    value,
+                );
+                match appended {
+                    Ok(()) => break,
+                    Err(AppendError::BufferFull) => self.producer.wait_for_space().await,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            if value % 3 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn check(&self, records: u64) {
+        let expected: Vec<u64> = (0..records).collect();
+        let log = log_of(&self.cluster, self.topic.name(), 0).await;
+        let log: Vec<u64> = log.iter().map(|v| std::str::from_utf8(v).unwrap().parse().unwrap()).collect();
+        assert_eq!(log, expected, "the log");
+        assert_eq!(self.sink.written(), expected, "the acknowledgements");
+    }
+}
+
+#[tokio::test]
+async fn records_are_written_and_acknowledged_in_order() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[]).await;
+    setup.append(0, 5_000).await;
+    setup.producer.flush().await;
+    setup.check(5_000).await;
+    let offsets: Vec<_> = setup.sink.seen().iter().map(|a| a.outcome.clone().unwrap().base_offset).collect();
+    assert!(offsets.is_sorted() && offsets[0] == 0);
+}
+
+#[tokio::test]
+async fn whatever_fails_each_record_is_written_once_and_in_order() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[("request.timeout.ms", "300"), ("linger.ms", "0")]).await;
+    let faults = setup.broker.faults();
+    for (n, action) in [
+        FaultAction::CloseAfterProcessing,
+        FaultAction::CloseConnection,
+        FaultAction::CloseAfterBytes(3),
+        FaultAction::DropReply,
+        FaultAction::ReplyError(ResponseError::NotLeaderOrFollower),
+        FaultAction::ReplyError(ResponseError::NotEnoughReplicas),
+        FaultAction::ReplyError(ResponseError::RequestTimedOut),
+        FaultAction::CloseAfterProcessing,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let from = n as u64 * 500;
+        let hit = faults.add(FaultRule::new(action).api(ApiKey::Produce).after(2).times(2));
+        setup.append(from, from + 500).await;
+        setup.producer.flush().await;
+        assert!(faults.hits(hit) > 0 || faults.requests(ApiKey::Produce) < 3, "{action:?} was not met");
+        faults.remove(hit);
+    }
+    setup.check(8 * 500).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_goes_away_and_comes_back_gets_everything_once() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[]).await;
+    setup.append(0, 1_000).await;
+    setup.broker.faults().pause();
+    setup.append(1_000, 2_000).await;
+    setup.broker.faults().resume();
+    setup.append(2_000, 3_000).await;
+    setup.producer.flush().await;
+    setup.check(3_000).await;
+}
+
+#[tokio::test]
+async fn without_idempotence_one_lost_reply_may_write_twice_but_never_loses() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[("enable.idempotence", "false")]).await;
+    let lost = FaultRule::new(FaultAction::CloseAfterProcessing).api(ApiKey::Produce).nth(2);
+    setup.broker.faults().add(lost);
+    setup.append(0, 1_000).await;
+    setup.producer.flush().await;
+    assert_eq!(setup.sink.written(), (0..1_000).collect::<Vec<_>>());
+    assert!(log_of(&setup.cluster, "t", 0).await.len() > 1_000, "the batch was written again");
+}
+
+#[tokio::test]
+async fn a_broker_without_producer_ids_is_produced_to_all_the_same() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[]).await;
+    let refused = FaultAction::ReplyError(ResponseError::ClusterAuthorizationFailed);
+    setup.broker.faults().add(FaultRule::new(refused).api(ApiKey::InitProducerId));
+    setup.append(0, 500).await;
+    setup.producer.flush().await;
+    setup.check(500).await;
+}
+
+#[tokio::test]
+async fn required_idempotence_that_is_refused_fails_the_records() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[("enable.idempotence", "true")]).await;
+    let refused = FaultAction::ReplyError(ResponseError::ClusterAuthorizationFailed);
+    setup.broker.faults().add(FaultRule::new(refused).api(ApiKey::InitProducerId));
+    setup.append(0, 5).await;
+    setup.producer.flush().await;
+    let seen = setup.sink.seen();
+    assert_eq!(seen.len(), 5);
+    let error = seen[0].outcome.as_ref().unwrap_err();
+    assert!(matches!(error, ProduceError::Identity(_)) && !error.may_have_been_written(), "{error}");
+}
+
+#[tokio::test]
+async fn a_refused_batch_is_reported_and_later_ones_go_on() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[]).await;
+    setup.append(0, 1).await;
+    setup.producer.flush().await;
+    let refused = FaultAction::ReplyError(ResponseError::InvalidRecord);
+    setup.broker.faults().add(FaultRule::new(refused).api(ApiKey::Produce).nth(1));
+    setup.append(1, 2).await;
+    setup.producer.flush().await;
+    setup.append(2, 3).await;
+    setup.producer.flush().await;
+    let seen = setup.sink.seen();
+    let error = seen[1].outcome.as_ref().unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::INVALID_RECORD));
+    assert!(error.to_string().contains("t-0"), "{error}");
+    assert!(seen[0].outcome.is_ok() && seen[2].outcome.is_ok());
+    assert_eq!(log_of(&setup.cluster, "t", 0).await.len(), 2);
+}
+
+#[tokio::test]
+async fn batches_that_the_topic_finds_too_large_are_split() {
+    let new = NewTopic::new("t", 1, 1).config("max.message.bytes", "2000");
+    let setup = setup(new, &[]).await;
+    {
+        let mut appender = setup.producer.appender();
+        for value in 0..1_000u64 {
+            let text = value.to_string();
+            appender
+                .append(&setup.topic, Some(0), 1, None, Some(text.as_bytes()), iter::empty(), value)
+                .unwrap();
+        }
+    }
+    setup.producer.flush().await;
+    setup.check(1_000).await;
+    // A single record that is too large cannot be split.
+    let large = vec![b'x'; 3_000];
+    setup
+        .producer
+        .appender()
+        .append(&setup.topic, Some(0), 1, None, Some(&large), iter::empty(), 9)
+        .unwrap();
+    setup.producer.flush().await;
+    let last = setup.sink.seen().pop().unwrap();
+    assert_eq!(last.outcome.unwrap_err().code(), Some(ErrorCode::MESSAGE_TOO_LARGE));
+}
+
+#[tokio::test]
+async fn records_that_cannot_be_delivered_in_time_say_whether_they_may_be_written() {
+    let pairs = [("request.timeout.ms", "100"), ("delivery.timeout.ms", "300"), ("linger.ms", "0")];
+    let setup = setup(NewTopic::new("t", 1, 1), &pairs).await;
+    setup.append(0, 1).await;
+    setup.producer.flush().await;
+    let dropped =
+        setup.broker.faults().add(FaultRule::new(FaultAction::DropReply).api(ApiKey::Produce));
+    setup.append(1, 2).await;
+    setup.producer.flush().await;
+    let error = setup.sink.seen().pop().unwrap().outcome.unwrap_err();
+    assert!(error.may_have_been_written(), "{error}");
+    setup.broker.faults().remove(dropped);
+    // It was written; what follows fits its sequence.
+    setup.append(2, 3).await;
+    setup.producer.flush().await;
+    assert!(setup.sink.seen().pop().unwrap().outcome.is_ok());
+    assert_eq!(log_of(&setup.cluster, "t", 0).await.len(), 3);
+
+    setup.broker.faults().pause();
+    setup.append(3, 4).await;
+    setup.producer.flush().await;
+    let error = setup.sink.seen().pop().unwrap().outcome.unwrap_err();
+    assert!(matches!(error, ProduceError::NotDelivered { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn memory_is_bounded_and_space_comes_back() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[("buffer.memory", "20000"), ("batch.size", "4000")]).await;
+    setup.append(0, 20_000).await;
+    setup.producer.flush().await;
+    setup.check(20_000).await;
+}
+
+#[tokio::test]
+async fn closing_reports_what_is_left() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[]).await;
+    setup.append(0, 1).await;
+    setup.producer.flush().await;
+    setup.broker.faults().add(FaultRule::new(FaultAction::DropReply).api(ApiKey::Produce));
+    setup.append(1, 3).await;
+    setup.broker.faults().wait_for_requests(ApiKey::Produce, 2).await;
+    assert!(!setup.producer.close(Duration::from_millis(50)).await);
+    let seen = setup.sink.seen();
+    assert_eq!(seen.len(), 3, "each record is reported once");
+    for left in &seen[1..] {
+        assert!(matches!(left.outcome, Err(ProduceError::Closed { .. })), "{left:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_topic_is_waited_for_until_max_block_ms() {
+    let broker = Broker::builder().auto_create_topics(false).start().await.unwrap();
+    let cluster = Cluster::new(ClientConfig::new(&broker.bootstrap().to_string()).unwrap());
+    let producer = Producer::start(cluster.clone(), config(&[("max.block.ms", "200")]), Arc::new(Sink::default()));
+    let topic = producer.topic("later");
+    let error = producer.wait_for_metadata(&topic).await.unwrap_err();
+    assert!(matches!(error, MetadataError::Timeout { .. }), "{error}");
+    assert_eq!(error.to_string(), "Topic later not present in metadata after 200 ms.");
+    let append = || producer.appender().append(&topic, None, 1, None, None, iter::empty(), 1);
+    assert!(matches!(append(), Err(AppendError::MetadataMissing { .. })));
+    Admin::new(cluster).create_topic(&NewTopic::new("later", 2, 1)).await.unwrap();
+    producer.wait_for_metadata(&topic).await.unwrap();
+    assert_eq!(producer.partition_count(&topic), Some(2));
+    append().unwrap();
+    producer.flush().await;
+}
+
+#[tokio::test]
+async fn many_partitions_share_requests() {
+    let setup = setup(NewTopic::new("t", 50, 1), &[]).await;
+    for round in 0..20u64 {
+        {
+            let mut appender = setup.producer.appender();
+            for partition in 0..50 {
+                appender
+                    .append(&setup.topic, Some(partition), 1, None, Some(b"v"), iter::empty(), round)
+                    .unwrap();
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    setup.producer.flush().await;
+    assert_eq!(setup.sink.written().len(), 1_000);
+    assert!(setup.broker.faults().requests(ApiKey::Produce) < 200);
+    for partition in 0..50 {
+        assert_eq!(log_of(&setup.cluster, "t", partition).await.len(), 20);
+    }
+}
