@@ -1,7 +1,7 @@
 //! JoinGroup: answered when the rebalance is through.
 
 use super::shape::{BLOB, Field, INT32, TEXT, structs};
-use super::{Answer, Api, Call, text};
+use super::{Answer, Api, Call, kept, text};
 use crate::group::{Join, Joined, JoinedMember};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
@@ -34,7 +34,11 @@ impl Api for JoinGroup {
             session_timeout: millis(request.session_timeout_ms),
             rebalance_timeout: millis(rebalance),
             protocol_type: request.protocol_type.to_string(),
-            protocols: request.protocols.into_iter().map(|p| (p.name.to_string(), p.metadata)).collect(),
+            protocols: request
+                .protocols
+                .into_iter()
+                .map(|p| (p.name.to_string(), kept(&p.metadata)))
+                .collect(),
             require_known_id: call.version >= 4,
             can_skip_assignment: call.version >= 9,
         };

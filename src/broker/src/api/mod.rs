@@ -25,6 +25,7 @@ mod list_groups;
 mod list_offsets;
 mod metadata;
 mod offset_commit;
+mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
@@ -139,6 +140,11 @@ fn encode<R: Encodable + HeaderVersion>(
     write().map_err(|error| format!("the reply cannot be encoded: {error}"))
 }
 
+/// A copy of bytes that outlive their request: a slice would keep the whole read buffer.
+fn kept(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
 fn text(text: impl Into<String>) -> StrBytes {
     StrBytes::from_string(text.into())
 }
@@ -192,6 +198,7 @@ apis! {
     OffsetForLeaderEpoch => offset_for_leader_epoch::OffsetForLeaderEpoch,
     DescribeConfigs => describe_configs::DescribeConfigs,
     DeleteGroups => delete_groups::DeleteGroups,
+    OffsetDelete => offset_delete::OffsetDelete,
     DescribeCluster => describe_cluster::DescribeCluster,
 }
 

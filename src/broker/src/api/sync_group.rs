@@ -1,7 +1,7 @@
 //! SyncGroup: answered when the leader has assigned.
 
 use super::shape::{BLOB, Field, INT32, TEXT, structs};
-use super::{Answer, Api, Call, text};
+use super::{Answer, Api, Call, kept, text};
 use crate::group::{Sync, Synced};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
@@ -23,7 +23,7 @@ impl Api for SyncGroup {
             generation: request.generation_id,
             protocol_type: request.protocol_type.map(|name| name.to_string()),
             protocol: request.protocol_name.map(|name| name.to_string()),
-            assignments: assignments.map(|a| (a.member_id.to_string(), a.assignment)).collect(),
+            assignments: assignments.map(|a| (a.member_id.to_string(), kept(&a.assignment))).collect(),
         };
         respond(call, call.shared.groups.sync(&request.group_id, sync).await).into()
     }

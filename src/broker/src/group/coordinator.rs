@@ -118,9 +118,12 @@ impl Coordinator {
         self.groups.iter().map(listed).collect()
     }
 
-    /// Whether the group has members, so that it must not be deleted.
-    pub(crate) fn is_in_use(&self, group_id: &str) -> bool {
-        self.groups.get(group_id).is_some_and(|group| group.phase() != Phase::Empty)
+    /// Refuses what must not be done to a group with members.
+    pub(crate) fn check_empty(&self, group_id: &str) -> Result<(), ResponseError> {
+        match self.groups.get(group_id) {
+            Some(group) if group.phase() != Phase::Empty => Err(ResponseError::NonEmptyGroup),
+            _ => Ok(()),
+        }
     }
 
     /// Forgets a group that is not in use.

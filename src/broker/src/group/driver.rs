@@ -101,12 +101,19 @@ impl Groups {
     /// Deletes a group that nobody is in, together with what `delete` removes.
     pub(crate) fn delete<R>(&self, group_id: &str, delete: impl FnOnce() -> R) -> Result<R, ResponseError> {
         self.with(|inner, _, _| {
-            if inner.coordinator.is_in_use(group_id) {
-                return Err(ResponseError::NonEmptyGroup);
-            }
+            inner.coordinator.check_empty(group_id)?;
             inner.coordinator.delete(group_id);
             Ok(delete())
         })
+    }
+
+    /// Does `work` before anybody can join the group; an error if it has members.
+    pub(crate) fn while_empty<R>(
+        &self,
+        group_id: &str,
+        work: impl FnOnce() -> R,
+    ) -> Result<R, ResponseError> {
+        self.with(|inner, _, _| inner.coordinator.check_empty(group_id).map(|()| work()))
     }
 
     /// Runs the timers until it is dropped.

@@ -97,6 +97,17 @@ impl Offsets {
         self.write(offsets.into_iter().map(line).collect())
     }
 
+    /// Forgets some offsets of a group, all or (after an error) none.
+    pub(crate) fn delete(&mut self, group: &str, partitions: Vec<(String, i32)>) -> io::Result<()> {
+        let line = |(topic, partition)| Line {
+            group: group.to_owned(),
+            topic: Some(topic),
+            partition,
+            committed: None,
+        };
+        self.write(partitions.into_iter().map(line).collect())
+    }
+
     /// Forgets a group; whether it had offsets.
     pub(crate) fn delete_group(&mut self, group: &str) -> io::Result<bool> {
         if !self.groups.contains_key(group) {

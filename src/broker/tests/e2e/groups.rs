@@ -8,6 +8,9 @@ use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
@@ -15,7 +18,7 @@ use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetFetchRequest, SyncGroupRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use std::time::Duration;
@@ -225,6 +228,31 @@ async fn groups_are_listed_and_deleted_when_empty() {
     assert_eq!(committed(&mut client).await, -1);
     let described = client.call(6, DescribeGroupsRequest::default().with_groups(vec![group()])).await;
     assert_eq!(described.groups[0].error_code, ResponseError::GroupIdNotFound.code());
+}
+
+#[tokio::test]
+async fn single_offsets_are_deleted_when_nobody_is_in_the_group() {
+    let (_broker, mut client) = start().await;
+    client.create("t", 1).await;
+    let partitions = vec![
+        OffsetDeleteRequestPartition::default(),
+        OffsetDeleteRequestPartition::default().with_partition_index(7),
+    ];
+    let wanted = OffsetDeleteRequestTopic::default().with_name(topic("t")).with_partitions(partitions);
+    let delete = OffsetDeleteRequest::default().with_group_id(group()).with_topics(vec![wanted]);
+    let missing = client.call(0, delete.clone()).await.error_code;
+    assert_eq!(missing, ResponseError::GroupIdNotFound.code());
+    commit_from_outside(&mut client, 5).await;
+    let joined = join(&mut client).await;
+    let in_use = client.call(0, delete.clone()).await.error_code;
+    assert_eq!(in_use, ResponseError::NonEmptyGroup.code());
+    assert_eq!(committed(&mut client).await, 5);
+    let leave = LeaveGroupRequest::default().with_group_id(group()).with_member_id(joined.member_id);
+    client.call(2, leave).await;
+    let reply = client.call(0, delete).await;
+    let codes: Vec<_> = reply.topics[0].partitions.iter().map(|p| p.error_code).collect();
+    assert_eq!((reply.error_code, codes), (0, vec![0, ResponseError::UnknownTopicOrPartition.code()]));
+    assert_eq!(committed(&mut client).await, -1);
 }
 
 #[tokio::test]

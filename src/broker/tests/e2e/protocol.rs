@@ -15,6 +15,9 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic};
 use kafka_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
@@ -25,7 +28,7 @@ use kafka_protocol::messages::{
     DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
     FindCoordinatorRequest, GroupId, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
     LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest, OffsetForLeaderEpochRequest, SyncGroupRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::Request;
 use std::collections::BTreeMap;
@@ -58,7 +61,7 @@ async fn every_version_that_is_advertised_is_served() {
     let versions = client.call(3, ApiVersionsRequest::default()).await;
     let served: BTreeMap<_, _> =
         versions.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect();
-    assert_eq!(served.len(), 21);
+    assert_eq!(served.len(), 22);
     let (broker, served) = (&broker, &served);
     let group = || GroupId(text("g"));
     in_all_versions(broker, served, |_| ApiVersionsRequest::default()).await;
@@ -170,6 +173,12 @@ async fn every_version_that_is_advertised_is_served() {
             let all = OffsetFetchRequestGroup::default().with_group_id(group()).with_topics(None);
             OffsetFetchRequest::default().with_groups(vec![all])
         }
+    })
+    .await;
+    in_all_versions(broker, served, |_| {
+        let partitions = vec![OffsetDeleteRequestPartition::default(); 2];
+        let topic = OffsetDeleteRequestTopic::default().with_name(named("t")).with_partitions(partitions);
+        OffsetDeleteRequest::default().with_group_id(group()).with_topics(vec![topic])
     })
     .await;
     in_all_versions(broker, served, |_| InitProducerIdRequest::default()).await;
