@@ -4,7 +4,7 @@
 use super::shape::{Field, INT8, INT32, INT64, TEXT, UUID, structs, values};
 use super::{Answer, Api, Call};
 use crate::log::{LEADER_EPOCH, Partition};
-use crate::topics::missing;
+use crate::topics::{Topic, missing};
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -81,13 +81,18 @@ struct Wanted {
     number: i32,
     offset: i64,
     max_bytes: usize,
-    log: Result<Arc<Partition>, ResponseError>,
+    topic: Result<Arc<Topic>, ResponseError>,
 }
 
 impl Wanted {
+    fn partition(&self) -> Result<&Partition, ResponseError> {
+        let topic = self.topic.as_ref().map_err(|error| *error)?;
+        topic.partition(self.number).map(|log| &**log).ok_or(ResponseError::UnknownTopicOrPartition)
+    }
+
     /// How many bytes could be read; an error if the reply will have one.
     fn available(&self) -> Result<usize, ResponseError> {
-        let log = self.log.as_ref().map_err(|error| *error)?.log();
+        let log = self.partition()?.log();
         if !(0..=log.end_offset()).contains(&self.offset) {
             return Err(ResponseError::OffsetOutOfRange);
         }
@@ -101,17 +106,11 @@ fn look_up(call: &Call, topic: FetchTopic) -> WantedTopic {
     } else {
         call.shared.topic(&topic.topic).ok_or_else(|| missing(&topic.topic))
     };
-    let partition = |asked: FetchPartition| {
-        let log = known.as_ref().map_err(|error| *error).and_then(|topic| {
-            let log = topic.partition(asked.partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
-            check_epoch(asked.current_leader_epoch).map(|()| Arc::clone(log))
-        });
-        Wanted {
-            number: asked.partition,
-            offset: asked.fetch_offset,
-            max_bytes: asked.partition_max_bytes.max(0) as usize,
-            log,
-        }
+    let partition = |asked: FetchPartition| Wanted {
+        number: asked.partition,
+        offset: asked.fetch_offset,
+        max_bytes: asked.partition_max_bytes.max(0) as usize,
+        topic: check_epoch(asked.current_leader_epoch).and(known.clone()),
     };
     let partitions = topic.partitions.into_iter().map(partition).collect();
     WantedTopic { name: topic.topic, id: topic.topic_id, partitions }
@@ -133,7 +132,7 @@ async fn wait(wanted: &[WantedTopic], min_bytes: usize, max_wait: Duration) {
     let waiter = Arc::new(Notify::new());
     while partitions().next().is_some() {
         // Before the look at the logs, so that no append falls between.
-        for log in partitions().filter_map(|partition| partition.log.as_ref().ok()) {
+        for log in partitions().filter_map(|wanted| wanted.partition().ok()) {
             log.register(&waiter);
         }
         let sum =
@@ -168,9 +167,9 @@ fn read(wanted: Vec<WantedTopic>, max_bytes: usize) -> Vec<FetchableTopicRespons
 }
 
 fn read_partition(wanted: &Wanted, left: usize, at_least_one: bool) -> PartitionData {
-    let log = match &wanted.log {
+    let log = match wanted.partition() {
         Ok(partition) => partition.log(),
-        Err(error) => return failed(wanted.number, *error),
+        Err(error) => return failed(wanted.number, error),
     };
     let end = log.end_offset();
     if !(0..=end).contains(&wanted.offset) {
@@ -186,7 +185,9 @@ fn read_partition(wanted: &Wanted, left: usize, at_least_one: bool) -> Partition
             .with_preferred_read_replica(BrokerId(-1))
             .with_records(Some(records)),
         Err(error) => {
-            tracing::error!(partition = wanted.number, offset = wanted.offset, %error, "a log could not be read");
+            let topic = wanted.topic.as_ref().map_or("", |topic| topic.name.as_str());
+            let (partition, offset) = (wanted.number, wanted.offset);
+            tracing::error!(topic, partition, offset, %error, "a log could not be read");
             failed(wanted.number, ResponseError::KafkaStorageError)
         }
     }

@@ -212,3 +212,46 @@ pub(crate) fn is_served(key: ApiKey, version: i16) -> bool {
 pub(crate) fn unsupported_api_versions(correlation_id: i32) -> Result<BytesMut, String> {
     encode(0, correlation_id, &api_versions::unsupported())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::faults::{FaultHandle, FaultPlan};
+
+    /// Random bodies of every API and version are decoded or refused: no panic, no huge allocation.
+    #[tokio::test]
+    async fn no_bytes_hurt_a_decoder() {
+        let shared = Shared::open(Config::default(), FaultHandle::new(FaultPlan::new())).unwrap();
+        let mut call = Call {
+            shared: Arc::new(shared),
+            version: 0,
+            client_id: String::new(),
+            client_host: String::new(),
+            host: "localhost".into(),
+            port: 9092,
+        };
+        let mut random = 1u64;
+        let mut next = move || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random >> 24) as u8
+        };
+        let mut decoded = 0;
+        for &(key, min, max) in SERVED {
+            for version in min..=max {
+                call.version = version;
+                for _ in 0..200 {
+                    let len = usize::from(next() % 64);
+                    // Mostly small bytes: they are plausible lengths and counts.
+                    let byte = |_| if next() % 8 == 0 { next() } else { next() % 3 };
+                    let body: Vec<u8> = (0..len).map(byte).collect();
+                    let error = ResponseError::UnknownServerError;
+                    decoded += usize::from(dispatch(&call, key, 1, body.into(), Some(error)).await.is_ok());
+                }
+            }
+        }
+        assert!(decoded > 0, "some bodies must get as far as the decoder");
+    }
+}

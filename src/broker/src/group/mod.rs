@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - [`classic`]: [`classic::Group`], the state machine of one group; [`join`] is the part of it that takes
-//!   in members, [`member`] what it knows of each.
+//!   in members, [`rebalance`] the one that begins a generation, [`member`] what it knows of each.
 //! - [`coordinator`]: all groups, still without I/O: requests and time in, [`Action`]s out.
 //! - [`driver`]: the thin part with timers and waiting requests.
 //! - [`offsets`]: committed offsets, and their file.
@@ -27,6 +27,7 @@ mod driver;
 mod join;
 mod member;
 pub(crate) mod offsets;
+mod rebalance;
 #[cfg(test)]
 mod tests;
 

@@ -99,14 +99,12 @@ async fn a_paused_broker_is_away_and_comes_back_on_its_port() {
 }
 
 #[tokio::test]
-async fn shutdown_closes_connections_and_the_port() {
+async fn shutdown_closes_connections() {
     let (broker, mut client) = start().await;
     client.create("t", 1).await;
-    let addr = broker.addr();
     let request = fetch_request("t", 0).with_max_wait_ms(60_000).with_min_bytes(1);
     client.send(FETCH_VERSION, &request).await.unwrap();
     broker.faults().wait_for_requests(ApiKey::Fetch, 1).await;
     broker.shutdown().await;
     assert!(client.receive::<ProduceRequest>(FETCH_VERSION).await.is_err());
-    assert!(tokio::net::TcpStream::connect(addr).await.is_err());
 }
