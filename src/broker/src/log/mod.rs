@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - [`validate`]: what a produced batch must satisfy before it may be appended.
+//! - [`mod@validate`]: what a produced batch must satisfy before it may be appended.
 //! - [`producers`]: sequence numbers of idempotent producers, and their last batches.
 //! - [`index`]: where each batch begins, for offsets and for timestamps.
 //! - [`disk`]: the file of a partition, and its recovery.
