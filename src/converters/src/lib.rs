@@ -4,6 +4,7 @@
 //!
 //! - [`string`]: `StringConverter`: strings as they are, other values as Java's `toString`.
 //! - [`byte_array`]: `ByteArrayConverter`: bytes as they are.
+//! - [`json`]: `JsonConverter`: JSON with a schema in every record, or without.
 //! - [`strictness`]: whether Connect's silent losses are repeated or refused.
 //!
 //! # How data flows
@@ -18,12 +19,14 @@
 //! Connect's behaviour.
 
 mod byte_array;
+mod json;
 mod strictness;
 mod string;
 #[cfg(test)]
 mod testing;
 
 pub use byte_array::ByteArrayConverter;
+pub use json::JsonConverter;
 pub use strictness::Strictness;
 pub use string::StringConverter;
 
@@ -35,6 +38,9 @@ pub fn register(plugins: &mut Plugins) {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
     const BYTE_ARRAY: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
+    const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+    plugins.register(Plugin::converter(JSON, VERSION, || Box::<JsonConverter>::default()));
+    plugins.register(Plugin::header_converter(JSON, VERSION, || Box::<JsonConverter>::default()));
     plugins.register(Plugin::converter(STRING, VERSION, || Box::<StringConverter>::default()));
     plugins.register(Plugin::header_converter(STRING, VERSION, || Box::<StringConverter>::default()));
     plugins.register(Plugin::converter(BYTE_ARRAY, VERSION, || Box::new(ByteArrayConverter)));

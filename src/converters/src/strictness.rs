@@ -14,6 +14,7 @@ pub enum Strictness {
 }
 
 const KEY: &str = "crossdock.compatibility";
+const TYPE: &str = "converter.type";
 
 impl Strictness {
     /// The key that sets it.
@@ -35,16 +36,17 @@ impl Strictness {
     }
 }
 
-/// The key `converter.type`, which the worker sets: checked as Connect does, and not used.
+/// The key `converter.type`, which the worker sets, for the definition.
 pub(crate) fn converter_type() -> ConfigKey {
-    ConfigKey::string("converter.type")
+    ConfigKey::string(TYPE)
         .validator(Validator::OneOf(&["key", "value", "header"]))
         .importance(Importance::Low)
         .doc("How this converter will be used.")
 }
 
-/// Parses what of `config` the definition knows. `converter.type` may be missing: the worker says by
-/// other means what the converter is for.
+/// Parses what of `config` the definition knows, apart from `converter.type`: what the converter is
+/// for is told by other means, and Connect overwrites what a user sets.
 pub(crate) fn parse(def: ConfigDef, config: &ConfigMap) -> Result<ParsedConfig, ConfigError> {
-    def.define(converter_type().default("value")).parse(config)
+    let keys = def.keys().iter().filter(|key| key.name() != TYPE).cloned();
+    keys.fold(ConfigDef::new(), ConfigDef::define).parse(config)
 }

@@ -1,0 +1,290 @@
+//! The converters against what Connect's converters do.
+//!
+//! In strict mode every case must come out as in Java, apart from the gaps listed in [`known_gap`].
+//! In safe mode, the default, a case may fail where Java goes on, but must never give another value.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use crossdock_api::java_text;
+use crossdock_api::registry::{Factory, PluginKind};
+use crossdock_api::{
+    Column, ConfigError, ConnectError, Converter, Failures, HeaderConverter, Plugins, RecordBatch, Schema,
+    Value,
+};
+use crossdock_converters::JsonConverter;
+use protocol_tests::golden::{self, Case, Expected};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const CLASSES: [&str; 3] = ["ByteArrayConverter", "JsonConverter", "StringConverter"];
+
+/// What a call gave.
+#[derive(Debug)]
+enum Outcome {
+    Bytes(Option<Vec<u8>>),
+    Data(Option<Arc<Schema>>, Value),
+    Schema(Option<Arc<Schema>>),
+    Depth(u64),
+    Failed(String),
+}
+
+impl From<ConfigError> for Outcome {
+    fn from(error: ConfigError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<ConnectError> for Outcome {
+    fn from(error: ConnectError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+type Run = Result<Outcome, Outcome>;
+
+fn plugins() -> Plugins {
+    let mut plugins = Plugins::new();
+    crossdock_converters::register(&mut plugins);
+    plugins
+}
+
+fn run(case: &Case, strict: bool) -> Outcome {
+    let mut config = case.config();
+    if strict {
+        config.insert("crossdock.compatibility".to_owned(), "strict".to_owned());
+    }
+    let column = if case.is_key() { Column::Key } else { Column::Value };
+    let ran = match case.op() {
+        "from_connect" | "string_from_connect" => {
+            converter(case.class(), &config, column).map(|c| from_connect(&*c, case, column))
+        }
+        "to_connect" | "string_to_connect" => {
+            let raw = golden::bytes(case.input());
+            converter(case.class(), &config, column).and_then(|c| to_connect(&*c, raw, column))
+        }
+        "to_connect_depth" => converter(case.class(), &config, column).and_then(|c| depth(&*c, case, column)),
+        "from_connect_header" => header_converter(case.class(), &config).and_then(|c| from_header(&*c, case)),
+        "to_connect_header" => header_converter(case.class(), &config).and_then(|c| to_header(&*c, case)),
+        "as_json_schema" => as_json_schema(case, &config),
+        "as_connect_schema" => as_connect_schema(case, &config),
+        other => panic!("unknown op {other}"),
+    };
+    ran.unwrap_or_else(|failed| failed)
+}
+
+fn converter(
+    class: &str,
+    config: &crossdock_api::ConfigMap,
+    column: Column,
+) -> Result<Box<dyn Converter>, Outcome> {
+    let plugins = plugins();
+    let Factory::Converter(make) = plugins.of_kind(PluginKind::Converter, class).unwrap().factory() else {
+        panic!("{class} is no converter")
+    };
+    let mut converter = make();
+    converter.configure(config, column)?;
+    Ok(converter)
+}
+
+fn header_converter(
+    class: &str,
+    config: &crossdock_api::ConfigMap,
+) -> Result<Box<dyn HeaderConverter>, Outcome> {
+    let plugins = plugins();
+    let plugin = plugins.of_kind(PluginKind::HeaderConverter, class).unwrap();
+    let Factory::HeaderConverter(make) = plugin.factory() else { panic!("{class} is no header converter") };
+    let mut converter = make();
+    converter.configure(config)?;
+    Ok(converter)
+}
+
+fn data(case: &Case) -> (Option<Arc<Schema>>, Value) {
+    let schema = golden::schema(&case.input()["schema"]);
+    let value = golden::value(&case.input()["value"], schema.as_ref());
+    (schema, value)
+}
+
+/// A batch of one record with this key or value.
+fn batch_of(column: Column, schema: Option<&Arc<Schema>>, value: Value) -> RecordBatch {
+    let mut batch = RecordBatch::new();
+    let topic = batch.topic("t");
+    let record = batch.record(topic);
+    let record = match column {
+        Column::Key => record.key(schema, value),
+        Column::Value => record.value(schema, value),
+    };
+    record.finish().unwrap();
+    batch
+}
+
+fn from_connect(converter: &dyn Converter, case: &Case, column: Column) -> Outcome {
+    let (schema, value) = data(case);
+    let mut batch = batch_of(column, schema.as_ref(), value);
+    let mut failures = Failures::new();
+    converter.serialize_batch(&mut batch, column, &mut failures);
+    if let Some((_, error)) = failures.take().pop() {
+        return error.into();
+    }
+    Outcome::Bytes(match batch.get(0).unwrap().value_owned(column) {
+        Value::Null => None,
+        Value::Bytes(bytes) => Some(bytes.to_vec()),
+        Value::String(text) => Some(text.as_bytes().to_vec()),
+        other => panic!("{} left a {other:?}", case.id()),
+    })
+}
+
+fn to_connect(converter: &dyn Converter, raw: Option<crossdock_api::Bytes>, column: Column) -> Run {
+    let mut batch = RecordBatch::new();
+    let topic = batch.topic("t");
+    let whole = raw.clone().unwrap_or_default();
+    let slab = batch.adopt(whole.clone())?;
+    let datum =
+        raw.map_or(crossdock_api::Datum::Null, |r| crossdock_api::Datum::BytesSlice(slab, 0..r.len()));
+    let record = batch.record(topic);
+    let record = match column {
+        Column::Key => record.key(None, datum),
+        Column::Value => record.value(None, datum),
+    };
+    record.finish()?;
+    let mut failures = Failures::new();
+    converter.parse_batch(&mut batch, column, &mut failures);
+    if let Some((_, error)) = failures.take().pop() {
+        return Err(error.into());
+    }
+    let record = batch.get(0).unwrap();
+    Ok(Outcome::Data(record.schema(column).cloned(), record.value_owned(column)))
+}
+
+fn depth(converter: &dyn Converter, case: &Case, column: Column) -> Run {
+    let depth = usize::try_from(case.input()["array_depth"].as_u64().unwrap()).unwrap();
+    let text = "[".repeat(depth) + &"]".repeat(depth);
+    let Outcome::Data(_, mut value) = to_connect(converter, Some(text.into()), column)? else { panic!() };
+    let mut found = 0;
+    while let Value::Array(mut items) = value {
+        found += 1;
+        value = items.pop().unwrap_or_default();
+    }
+    Ok(Outcome::Depth(found))
+}
+
+fn from_header(converter: &dyn HeaderConverter, case: &Case) -> Run {
+    let (schema, value) = data(case);
+    Ok(Outcome::Bytes(converter.serialize("t", "h", schema.as_ref(), value.as_ref())?))
+}
+
+fn to_header(converter: &dyn HeaderConverter, case: &Case) -> Run {
+    let raw = golden::bytes(case.input());
+    let (schema, value) = converter.parse("t", "h", raw.as_deref())?;
+    Ok(Outcome::Data(schema, value))
+}
+
+fn json_converter(config: &crossdock_api::ConfigMap) -> Result<JsonConverter, ConfigError> {
+    let mut converter = JsonConverter::default();
+    Converter::configure(&mut converter, config, Column::Value)?;
+    Ok(converter)
+}
+
+fn as_json_schema(case: &Case, config: &crossdock_api::ConfigMap) -> Run {
+    let schema = golden::schema(&case.input()["schema"]).unwrap();
+    let mut out = Vec::new();
+    json_converter(config)?.write_schema(&schema, &mut out)?;
+    Ok(Outcome::Bytes(Some(out)))
+}
+
+fn as_connect_schema(case: &Case, config: &crossdock_api::ConfigMap) -> Run {
+    Ok(Outcome::Schema(json_converter(config)?.read_schema(case.input()["json"].as_str().unwrap())?))
+}
+
+/// Whether the outcome is Java's.
+fn is_javas(case: &Case, outcome: &Outcome) -> bool {
+    match (case.expected(), outcome) {
+        (expected @ Expected::Error { .. }, Outcome::Failed(message)) => expected.has_message(message),
+        (Expected::Output(output), Outcome::Bytes(bytes)) => {
+            golden::bytes(output).as_deref() == bytes.as_deref()
+        }
+        (Expected::Output(output), Outcome::Data(schema, value)) => {
+            let expected = golden::schema(&output["schema"]);
+            *schema == expected && golden::same(&golden::value(&output["value"], expected.as_ref()), value)
+        }
+        (Expected::Output(output), Outcome::Schema(schema)) => *schema == golden::schema(output),
+        (Expected::Output(output), Outcome::Depth(depth)) => output["depth"].as_u64() == Some(*depth),
+        _ => false,
+    }
+}
+
+/// What is known not to be as in Java yet, or on purpose.
+fn known_gap(case: &Case) -> Option<&'static str> {
+    let utf8 = |name: &String| ["UTF-8", "UTF8"].contains(&name.to_uppercase().as_str());
+    if case.config().get("converter.encoding").is_some_and(|name| !utf8(name)) {
+        return Some("the only encoding is UTF-8; another one is an error when the converter is configured");
+    }
+    let input = golden::bytes(case.input());
+    if input.is_some_and(|i| i.starts_with(b"\0") || i.starts_with(b"\xff\xfe") || i.starts_with(b"\xfe\xff"))
+    {
+        return Some("JSON in UTF-16 or UTF-32, which Jackson detects, is not read");
+    }
+    let float = &case.input()["value"]["f32"];
+    if !float.is_null()
+        && let Value::Float32(value) = golden::value(&case.input()["value"], None)
+    {
+        let mut shortest = Vec::new();
+        java_text::append_f32(&mut shortest, value);
+        if value.is_finite() && float.to_string().as_bytes() != shortest {
+            return Some("Java 17 does not always print the shortest digits of a float; Java 19 and we do");
+        }
+    }
+    None
+}
+
+fn converter_cases() -> impl Iterator<Item = Case> {
+    let files = ["json_converter.jsonl", "primitive_converters.jsonl"];
+    files.into_iter().flat_map(golden::cases).filter(|case| CLASSES.contains(&case.class()))
+}
+
+#[test]
+fn strict_mode_is_javas() {
+    let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for case in converter_cases() {
+        let outcome = run(&case, true);
+        let passed = is_javas(&case, &outcome);
+        let count = counts.entry(format!("{} {}", case.class(), case.op())).or_default();
+        count.0 += usize::from(passed);
+        count.1 += 1;
+        if !passed && known_gap(&case).is_none() {
+            wrong.push(format!("{}: {outcome:?}", case.id()));
+        }
+    }
+    for (what, (passed, all)) in &counts {
+        println!("{what}: {passed} of {all}");
+    }
+    assert!(wrong.is_empty(), "{} cases are not as in Java:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn safe_mode_only_refuses() {
+    let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for case in converter_cases().filter(|case| known_gap(case).is_none()) {
+        let outcome = run(&case, false);
+        let refuses = matches!((&case.expected(), &outcome), (Expected::Output(_), Outcome::Failed(_)));
+        let fails = matches!((&case.expected(), &outcome), (Expected::Error { .. }, Outcome::Failed(_)));
+        if refuses {
+            *refused.entry(format!("{} {}", case.class(), case.op())).or_default() += 1;
+        } else if !fails && !is_javas(&case, &outcome) && better_than_java(&case, &outcome).is_none() {
+            wrong.push(format!("{}: {outcome:?}", case.id()));
+        }
+    }
+    println!("refused, where Java goes on: {refused:?}");
+    assert!(wrong.is_empty(), "{} cases are another value than in Java:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Where another value than Java's is right.
+fn better_than_java(case: &Case, outcome: &Outcome) -> Option<&'static str> {
+    match (case.expected(), outcome) {
+        (Expected::Error { message: Some("Invalid default value"), .. }, _) => {
+            Some("a struct may be a default value")
+        }
+        (_, Outcome::Data(_, value)) if format!("{value:?}").contains("-0.0") => Some("zero keeps its sign"),
+        _ => None,
+    }
+}

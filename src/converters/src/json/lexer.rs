@@ -1,0 +1,397 @@
+//! The words of JSON: as Jackson reads them, leading zeros of numbers included.
+
+use super::error::{JsonError, Result};
+
+/// Arrays and objects inside each other; Jackson's limit.
+const MAX_DEPTH: u16 = 1000;
+/// Characters of a number; Jackson's limit.
+const MAX_NUMBER: usize = 1000;
+
+/// Walks the bytes of a document. Every method starts and ends at the first byte of a word.
+#[derive(Debug, Clone)]
+pub(super) struct Lexer<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    depth: u16,
+}
+
+/// A string of the document.
+#[derive(Debug)]
+pub(super) enum JsonStr<'a> {
+    /// Without escapes: the bytes in the document, not checked to be UTF-8 yet.
+    Plain(&'a [u8]),
+    /// With its escapes replaced.
+    Unescaped(Vec<u8>),
+}
+
+impl JsonStr<'_> {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Plain(bytes) => bytes,
+            Self::Unescaped(bytes) => bytes,
+        }
+    }
+}
+
+/// A number of the document.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Number<'a> {
+    pub(super) text: &'a str,
+    /// Whether it has a fraction or an exponent.
+    pub(super) float: bool,
+}
+
+/// The kind of a value, by its first byte. The names are those of Jackson's node types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Array,
+    Boolean,
+    Null,
+    Number,
+    Object,
+    String,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Array => "ARRAY",
+            Self::Boolean => "BOOLEAN",
+            Self::Null => "NULL",
+            Self::Number => "NUMBER",
+            Self::Object => "OBJECT",
+            Self::String => "STRING",
+        }
+    }
+}
+
+impl<'a> Lexer<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let byte_order_mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let mut lexer = Self { bytes, at: byte_order_mark, depth: 0 };
+        lexer.skip_space();
+        lexer
+    }
+
+    /// Number of the next byte.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Goes to a byte where a word starts.
+    pub(super) fn go_to(&mut self, at: usize) {
+        self.at = at;
+        self.skip_space();
+    }
+
+    /// The bytes from here on.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    #[inline]
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// The kind of the value that starts here.
+    #[inline]
+    pub(super) fn kind(&self) -> Result<Kind> {
+        match self.peek() {
+            Some(b'"') => Ok(Kind::String),
+            Some(b'0'..=b'9' | b'-') => Ok(Kind::Number),
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b't' | b'f') => Ok(Kind::Boolean),
+            Some(b'n') => Ok(Kind::Null),
+            _ => Err(self.unexpected("a value")),
+        }
+    }
+
+    #[cold]
+    fn unexpected(&self, wanted: &str) -> JsonError {
+        let found = match self.peek() {
+            None => "the input ends".to_owned(),
+            Some(byte @ 0x21..=0x7e) => format!("there is '{}'", byte as char),
+            Some(byte) => format!("there is byte 0x{byte:02X}"),
+        };
+        JsonError::syntax(self.at, &format!("expected {wanted} but {found}"))
+    }
+
+    fn word(&mut self, word: &str) -> Result<()> {
+        if !self.rest().starts_with(word.as_bytes()) {
+            return Err(self.unexpected(&format!("'{word}'")));
+        }
+        self.at += word.len();
+        self.end_of_word()
+    }
+
+    /// After a word that is not quoted there must be white space or punctuation.
+    fn end_of_word(&mut self) -> Result<()> {
+        match self.peek() {
+            None | Some(b',' | b']' | b'}' | b':' | b' ' | b'\t' | b'\n' | b'\r') => {
+                self.skip_space();
+                Ok(())
+            }
+            Some(_) => Err(self.unexpected("white space, ',', ']' or '}'")),
+        }
+    }
+
+    pub(super) fn null(&mut self) -> Result<()> {
+        self.word("null")
+    }
+
+    pub(super) fn boolean(&mut self) -> Result<bool> {
+        if self.peek() == Some(b't') {
+            self.word("true").map(|()| true)
+        } else {
+            self.word("false").map(|()| false)
+        }
+    }
+
+    pub(super) fn number(&mut self) -> Result<Number<'a>> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        self.digits("a digit")?;
+        let mut float = false;
+        if self.peek() == Some(b'.') {
+            float = true;
+            self.at += 1;
+            self.digits("a digit after the decimal point")?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            float = true;
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits("a digit of the exponent")?;
+        }
+        let bytes = &self.bytes[start..self.at];
+        if bytes.len() > MAX_NUMBER {
+            return Err(JsonError::syntax(start, &format!("a number of more than {MAX_NUMBER} characters")));
+        }
+        self.end_of_word()?;
+        // Only ASCII was passed.
+        Ok(Number { text: std::str::from_utf8(bytes).unwrap_or_default(), float })
+    }
+
+    fn digits(&mut self, wanted: &str) -> Result<()> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.unexpected(wanted)) } else { Ok(()) }
+    }
+
+    /// A string; the next byte must be its quote.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<JsonStr<'a>> {
+        let start = self.at + 1;
+        let mut end = start;
+        loop {
+            match self.bytes.get(end) {
+                Some(b'"') => {
+                    self.at = end + 1;
+                    self.skip_space();
+                    return Ok(JsonStr::Plain(&self.bytes[start..end]));
+                }
+                Some(b'\\') => return self.escaped_string(start, end),
+                Some(0..=0x1f) => {
+                    self.at = end;
+                    return Err(
+                        self.unexpected("an escape, since control characters may not be in a string,")
+                    );
+                }
+                Some(_) => end += 1,
+                None => {
+                    self.at = end;
+                    return Err(self.unexpected("the end of a string"));
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn escaped_string(&mut self, start: usize, first_escape: usize) -> Result<JsonStr<'a>> {
+        let mut text = self.bytes[start..first_escape].to_vec();
+        self.at = first_escape;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    self.skip_space();
+                    return Ok(JsonStr::Unescaped(text));
+                }
+                Some(b'\\') => self.escape(&mut text)?,
+                Some(0..=0x1f) => {
+                    return Err(
+                        self.unexpected("an escape, since control characters may not be in a string,")
+                    );
+                }
+                Some(byte) => {
+                    text.push(byte);
+                    self.at += 1;
+                }
+                None => return Err(self.unexpected("the end of a string")),
+            }
+        }
+    }
+
+    fn escape(&mut self, text: &mut Vec<u8>) -> Result<()> {
+        self.at += 1;
+        let byte = match self.peek() {
+            Some(byte @ (b'"' | b'\\' | b'/')) => byte,
+            Some(b'b') => 0x08,
+            Some(b'f') => 0x0c,
+            Some(b'n') => b'\n',
+            Some(b'r') => b'\r',
+            Some(b't') => b'\t',
+            Some(b'u') => return self.unicode_escape(text),
+            _ => return Err(self.unexpected("one of \"\\/bfnrtu after a backslash")),
+        };
+        self.at += 1;
+        text.push(byte);
+        Ok(())
+    }
+
+    /// A UTF-16 unit, or two that make a character.
+    fn unicode_escape(&mut self, text: &mut Vec<u8>) -> Result<()> {
+        let start = self.at - 1;
+        let first = self.hex_unit()?;
+        let code = match first {
+            0xd800..=0xdbff if self.rest().starts_with(b"\\u") => {
+                self.at += 1;
+                let second = self.hex_unit()?;
+                if !(0xdc00..=0xdfff).contains(&second) {
+                    return Err(JsonError::syntax(start, "half of a surrogate pair without the other half"));
+                }
+                0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+            }
+            _ => first,
+        };
+        let Some(character) = char::from_u32(code) else {
+            return Err(JsonError::syntax(start, "half of a surrogate pair without the other half"));
+        };
+        text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        Ok(())
+    }
+
+    /// The four digits after `u`, which is the next byte.
+    fn hex_unit(&mut self) -> Result<u32> {
+        self.at += 1;
+        let mut unit = 0;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(|b| (b as char).to_digit(16));
+            let Some(digit) = digit else { return Err(self.unexpected("a hexadecimal digit")) };
+            unit = unit << 4 | digit;
+            self.at += 1;
+        }
+        Ok(unit)
+    }
+
+    /// Goes into an array or object; `false` if it is empty, and then it was left again.
+    pub(super) fn enter(&mut self) -> Result<bool> {
+        let close = if self.peek() == Some(b'{') { b'}' } else { b']' };
+        if self.depth >= MAX_DEPTH {
+            return Err(JsonError::syntax(
+                self.at,
+                &format!("arrays and objects are nested more than {MAX_DEPTH} levels deep"),
+            ));
+        }
+        self.at += 1;
+        self.skip_space();
+        if self.peek() == Some(close) {
+            self.at += 1;
+            self.skip_space();
+            return Ok(false);
+        }
+        self.depth += 1;
+        Ok(true)
+    }
+
+    /// The name of a member; the next word is then its value.
+    #[inline]
+    pub(super) fn member(&mut self) -> Result<JsonStr<'a>> {
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("the quoted name of a member"));
+        }
+        let name = self.string()?;
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("':'"));
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok(name)
+    }
+
+    /// After a member or element: whether another one follows; if not, the object or array was left.
+    #[inline]
+    pub(super) fn another(&mut self, close: u8) -> Result<bool> {
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.skip_space();
+                Ok(true)
+            }
+            Some(byte) if byte == close => {
+                self.at += 1;
+                self.depth -= 1;
+                self.skip_space();
+                Ok(false)
+            }
+            _ => Err(self.unexpected(if close == b'}' { "',' or '}'" } else { "',' or ']'" })),
+        }
+    }
+
+    /// Passes over a value, checking that it is JSON.
+    pub(super) fn skip_value(&mut self) -> Result<()> {
+        match self.kind()? {
+            Kind::Null => self.null(),
+            Kind::Boolean => self.boolean().map(drop),
+            Kind::Number => self.number().map(drop),
+            Kind::String => {
+                let start = self.at;
+                let text = self.string()?;
+                check_utf8(text.as_bytes(), start).map(drop)
+            }
+            Kind::Array => {
+                let mut more = self.enter()?;
+                while more {
+                    self.skip_value()?;
+                    more = self.another(b']')?;
+                }
+                Ok(())
+            }
+            Kind::Object => {
+                let mut more = self.enter()?;
+                while more {
+                    let start = self.at;
+                    check_utf8(self.member()?.as_bytes(), start)?;
+                    self.skip_value()?;
+                    more = self.another(b'}')?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The text of a string that starts at byte `start`.
+pub(super) fn check_utf8(bytes: &[u8], start: usize) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|e| {
+        JsonError::syntax(start, &format!("a string is not valid UTF-8 from its byte {}", e.valid_up_to()))
+    })
+}
