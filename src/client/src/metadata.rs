@@ -177,7 +177,10 @@ fn topic_info(topic: MetadataResponseTopic, known: Option<&TopicInfo>) -> Option
     let dense = partitions.iter().enumerate().all(|(at, p)| usize::try_from(p.partition) == Ok(at));
     let error = if dense { ErrorCode(topic.error_code) } else { ErrorCode::UNKNOWN_SERVER_ERROR };
     if !dense {
-        tracing::warn!(topic = &*name, "a broker listed the partitions of the topic with holes; its answer is ignored");
+        tracing::warn!(
+            topic = &*name,
+            "a broker listed the partitions of the topic with holes; its answer is ignored"
+        );
         partitions.clear();
     }
     Some(TopicInfo { name, id: topic.topic_id, error, internal: topic.is_internal, partitions })

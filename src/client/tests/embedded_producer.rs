@@ -1,5 +1,7 @@
 //! The producer against the embedded broker, with faults.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed set-up ends the test")]
+
 mod support;
 
 use crossdock_broker::{ApiKey, Broker, FaultAction, FaultRule, ResponseError};
@@ -193,11 +195,7 @@ async fn batches_that_the_topic_finds_too_large_are_split() {
     setup.check(1_000).await;
     // A single record that is too large cannot be split.
     let large = vec![b'x'; 3_000];
-    setup
-        .producer
-        .appender()
-        .append(&setup.topic, Some(0), 1, None, Some(&large), iter::empty(), 9)
-        .unwrap();
+    setup.producer.appender().append(&setup.topic, Some(0), 1, None, Some(&large), iter::empty(), 9).unwrap();
     setup.producer.flush().await;
     let last = setup.sink.seen().pop().unwrap();
     assert_eq!(last.outcome.unwrap_err().code(), Some(ErrorCode::MESSAGE_TOO_LARGE));
@@ -209,8 +207,7 @@ async fn records_that_cannot_be_delivered_in_time_say_whether_they_may_be_writte
     let setup = setup(NewTopic::new("t", 1, 1), &pairs).await;
     setup.append(0, 1).await;
     setup.producer.flush().await;
-    let dropped =
-        setup.broker.faults().add(FaultRule::new(FaultAction::DropReply).api(ApiKey::Produce));
+    let dropped = setup.broker.faults().add(FaultRule::new(FaultAction::DropReply).api(ApiKey::Produce));
     setup.append(1, 2).await;
     setup.producer.flush().await;
     let error = setup.sink.seen().pop().unwrap().outcome.unwrap_err();
@@ -257,7 +254,8 @@ async fn closing_reports_what_is_left() {
 async fn a_missing_topic_is_waited_for_until_max_block_ms() {
     let broker = Broker::builder().auto_create_topics(false).start().await.unwrap();
     let cluster = Cluster::new(ClientConfig::new(&broker.bootstrap().to_string()).unwrap());
-    let producer = Producer::start(cluster.clone(), config(&[("max.block.ms", "200")]), Arc::new(Sink::default()));
+    let producer =
+        Producer::start(cluster.clone(), config(&[("max.block.ms", "200")]), Arc::new(Sink::default()));
     let topic = producer.topic("later");
     let error = producer.wait_for_metadata(&topic).await.unwrap_err();
     assert!(matches!(error, MetadataError::Timeout { .. }), "{error}");

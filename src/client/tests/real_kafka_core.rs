@@ -1,8 +1,13 @@
 //! Connections, metadata and admin against a real broker.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed set-up ends the test")]
+
 use crossdock_client::admin::{ConfigResource, IsolationLevel, NewTopic, OffsetSpec};
-use crossdock_client::{Admin, ClientConfig, ClientError, Cluster, ErrorCode, TopicPartition, TopicSelection};
+use crossdock_client::{
+    Admin, ClientConfig, ClientError, Cluster, ErrorCode, TopicPartition, TopicSelection,
+};
 use crossdock_testcontainers::Kafka;
+use std::time::Duration;
 use uuid::Uuid;
 
 async fn cluster() -> Cluster {
@@ -23,9 +28,12 @@ async fn topics_are_created_described_and_deleted() {
     assert!(admin.create_topic(&topic).await.unwrap());
     assert!(!admin.create_topic(&topic).await.unwrap(), "it exists already");
 
-    let described = admin.describe_topics(&[&name, "no-such-topic"]).await.unwrap();
-    assert_eq!(described[0].1.as_ref().unwrap().partitions.len(), 3);
-    assert_eq!(described[1].1.as_ref().unwrap_err().code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    // The broker may learn of the topic a moment after the controller.
+    let known = || async { admin.describe_topics(&[&name]).await?.remove(0).1 };
+    let described = cluster.retrying("describing", Duration::from_secs(30), known).await.unwrap();
+    assert_eq!(described.partitions.len(), 3);
+    let described = admin.describe_topics(&["no-such-topic"]).await.unwrap();
+    assert_eq!(described[0].1.as_ref().unwrap_err().code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     assert!(admin.list_topics().await.unwrap().iter().any(|t| *t.name == *name));
 
     let configs = admin.describe_configs(&[ConfigResource::Topic(name.clone())]).await.unwrap();

@@ -92,7 +92,9 @@ impl Admin {
         let attempt = || async {
             match node {
                 Some(node) => {
-                    self.cluster.call(node, ConnectionClass::Admin, request.clone(), MAX_VERSION, timeout).await
+                    self.cluster
+                        .call(node, ConnectionClass::Admin, request.clone(), MAX_VERSION, timeout)
+                        .await
                 }
                 None => self.cluster.call_any(request.clone(), MAX_VERSION, timeout).await,
             }
@@ -106,7 +108,8 @@ fn read(
     answer: DescribeConfigsResponse,
 ) -> Vec<ItemResult<ConfigResource, Vec<ConfigEntry>>> {
     let find = |result: &DescribeConfigsResult| {
-        let same = |r: &&ConfigResource| r.kind() == result.resource_type && r.name() == *result.resource_name;
+        let same =
+            |r: &&ConfigResource| r.kind() == result.resource_type && r.name() == *result.resource_name;
         resources.iter().find(same).cloned()
     };
     answer.results.into_iter().filter_map(|r| Some((find(&r)?, entries(r)))).collect()
@@ -117,14 +120,15 @@ fn entries(result: DescribeConfigsResult) -> Result<Vec<ConfigEntry>, ClientErro
         let error = BrokerError::new(code, API).message(result.error_message.as_deref());
         if result.resource_type == 2 { error.topic(result.resource_name.as_str()) } else { error }
     })?;
-    let entry = |config: kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult| {
-        ConfigEntry {
-            name: config.name.as_str().to_owned(),
-            value: config.value.map(|v| v.as_str().to_owned()),
-            is_default: config.config_source == SOURCE_DEFAULT,
-            is_sensitive: config.is_sensitive,
-            read_only: config.read_only,
-        }
-    };
+    let entry =
+        |config: kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult| {
+            ConfigEntry {
+                name: config.name.as_str().to_owned(),
+                value: config.value.map(|v| v.as_str().to_owned()),
+                is_default: config.config_source == SOURCE_DEFAULT,
+                is_sensitive: config.is_sensitive,
+                read_only: config.read_only,
+            }
+        };
     Ok(result.configs.into_iter().map(entry).collect())
 }

@@ -78,8 +78,7 @@ impl Admin {
         max_version: i16,
     ) -> Result<R::Response, ClientError> {
         let timeout = self.cluster.config().request_timeout;
-        self.retrying(what, || self.cluster.call_controller(request.clone(), max_version, timeout))
-            .await
+        self.retrying(what, || self.cluster.call_controller(request.clone(), max_version, timeout)).await
     }
 
     /// How long the broker itself may take, in milliseconds; a little less than this client waits.

@@ -19,7 +19,7 @@ const MAX_VERSION: i16 = 7;
 const API: &str = "ListOffsets";
 
 /// Which offset of a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OffsetSpec {
     /// The first one that is there.
     Earliest,
@@ -75,7 +75,9 @@ impl Admin {
             for (item, found) in self.list_offsets_once(&open, isolation).await {
                 results.insert(item, found);
             }
-            open.retain(|item| results.get(item).is_some_and(|r| r.as_ref().is_err_and(ClientError::is_retriable)));
+            open.retain(|item| {
+                results.get(item).is_some_and(|r| r.as_ref().is_err_and(ClientError::is_retriable))
+            });
             let wait = backoff.next();
             if open.is_empty() || Instant::now() + wait >= deadline {
                 break;
@@ -90,7 +92,7 @@ impl Admin {
         Ok(partitions.iter().map(take).collect())
     }
 
-    /// One round: one request to each leader.
+    /// One round: a request to each leader for each kind of offset, since a request may name a partition only once.
     async fn list_offsets_once(
         &self,
         items: &[(TopicPartition, OffsetSpec)],
@@ -98,14 +100,15 @@ impl Admin {
     ) -> Vec<((TopicPartition, OffsetSpec), Found)> {
         let snapshot = self.cluster.metadata();
         let mut found = Vec::new();
-        let mut by_leader: BTreeMap<NodeId, Vec<_>> = BTreeMap::new();
+        let mut by_leader: BTreeMap<(NodeId, OffsetSpec), Vec<_>> = BTreeMap::new();
         for item in items {
             match snapshot.leader(&item.0.topic, item.0.partition) {
-                Ok((node, epoch)) => by_leader.entry(node).or_default().push((item.clone(), epoch)),
+                Ok((node, epoch)) => by_leader.entry((node, item.1)).or_default().push((item.clone(), epoch)),
                 Err(error) => found.push((item.clone(), Err(error))),
             }
         }
-        let asked = by_leader.into_iter().map(|(node, items)| ask(&self.cluster, node, items, isolation));
+        let asked =
+            by_leader.into_iter().map(|((node, _), items)| ask(&self.cluster, node, items, isolation));
         found.extend(join_all(asked).await.into_iter().flatten());
         found
     }

@@ -138,9 +138,8 @@ impl Admin {
 
     /// All topics of the cluster that this client may see, ordered by name; internal ones included.
     pub async fn list_topics(&self) -> Result<Vec<Arc<TopicInfo>>, ClientError> {
-        let snapshot = self
-            .retrying("listing topics", || self.cluster.refresh(TopicSelection::All, false))
-            .await?;
+        let snapshot =
+            self.retrying("listing topics", || self.cluster.refresh(TopicSelection::All, false)).await?;
         let mut topics: Vec<_> = snapshot.topics.values().filter(|t| t.error.is_ok()).cloned().collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)

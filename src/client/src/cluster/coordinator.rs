@@ -35,7 +35,8 @@ impl Cluster {
     /// As [`Cluster::coordinator`], for any kind.
     pub async fn coordinator_of(&self, kind: CoordinatorKind, key: &str) -> Result<NodeId, ClientError> {
         let entry = (kind, Arc::from(key));
-        let known = self.inner.coordinators.lock().unwrap_or_else(PoisonError::into_inner).get(&entry).copied();
+        let known =
+            self.inner.coordinators.lock().unwrap_or_else(PoisonError::into_inner).get(&entry).copied();
         if let Some(node) = known {
             return Ok(node);
         }

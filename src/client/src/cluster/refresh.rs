@@ -102,8 +102,7 @@ impl Cluster {
         let mut attempts = Vec::new();
         for (target, address) in self.candidates(&self.inner.pool) {
             let asked = async {
-                let connection =
-                    self.inner.pool.connection(target, ConnectionClass::Admin, &address).await?;
+                let connection = self.inner.pool.connection(target, ConnectionClass::Admin, &address).await?;
                 connection.call(MAX_VERSION, timeout, |_| request.clone()).await
             };
             match asked.await {

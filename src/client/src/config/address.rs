@@ -36,7 +36,8 @@ pub(super) fn parse_bootstrap(items: &[&str]) -> Result<Vec<Address>, ConfigErro
     }
     if addresses.is_empty() {
         return Err(ConfigError::Invalid(
-            "No bootstrap urls given in bootstrap.servers: expected a list such as host1:9092,host2:9092".to_owned(),
+            "No bootstrap urls given in bootstrap.servers: expected a list such as host1:9092,host2:9092"
+                .to_owned(),
         ));
     }
     Ok(addresses)

@@ -85,18 +85,13 @@ impl<'a> Reader<'a> {
         self.map.keys().filter(|k| !used.contains(k.as_str())).cloned().collect()
     }
 
-    fn number<N>(
-        &self,
-        key: &'static str,
-        default: N,
-        min: N,
-        kind: &'static str,
-    ) -> Result<N, ConfigError>
+    fn number<N>(&self, key: &'static str, default: N, min: N, kind: &'static str) -> Result<N, ConfigError>
     where
         N: FromStr + PartialOrd + std::fmt::Display,
     {
         let Some(value) = self.text(key) else { return Ok(default) };
-        let number = value.parse().map_err(|_| invalid(key, value, &format!("Not a number of type {kind}")))?;
+        let number =
+            value.parse().map_err(|_| invalid(key, value, &format!("Not a number of type {kind}")))?;
         if number < min {
             return Err(invalid(key, value, &format!("Value must be at least {min}")));
         }
@@ -131,7 +126,9 @@ mod tests {
             "Invalid value -2 for configuration b: Value must be at least -1"
         );
         assert!(text(reader.boolean("c", true).unwrap_err()).contains("either true or false"));
-        assert!(text(reader.one_of("d", "y", &["y", "z"]).unwrap_err()).ends_with("String must be one of: y, z"));
+        assert!(
+            text(reader.one_of("d", "y", &["y", "z"]).unwrap_err()).ends_with("String must be one of: y, z")
+        );
         assert!(reader.unused().is_empty());
     }
 

@@ -1,5 +1,6 @@
 //! Request frames and response bodies.
 
+use super::shape;
 use crate::error::{ClientError, ErrorCode};
 use bytes::{BufMut, Bytes, BytesMut};
 use crossdock_wire::frame::FRAME_PREFIX_LEN;
@@ -63,7 +64,14 @@ pub(crate) fn decode_response<R: Request>(body: Bytes, version: i16) -> Result<R
     if R::Response::header_version(version) >= 1 {
         skip_tagged_fields(&mut body)?;
     }
+    shape::check(R::KEY, version, is_flexible::<R>(version), &body)?;
     R::Response::decode(&mut body, version).map_err(|e| e.to_string().trim().to_owned())
+}
+
+/// Whether the body of the response is in the flexible encoding (KIP-482). The header of ApiVersions never is,
+/// so that any client can read it.
+pub(super) fn is_flexible<R: Request>(version: i16) -> bool {
+    R::Response::header_version(version) >= 1 || (R::KEY == ApiKey::ApiVersions as i16 && version >= 3)
 }
 
 fn skip_tagged_fields(body: &mut Bytes) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! The two tasks of a connection.
 
-use super::codec::Frame;
 use super::MAX_FRAME_LEN;
+use super::codec::Frame;
 use crate::error::ClientError;
 use bytes::{Buf, Bytes, BytesMut};
 use crossdock_wire::frame::{missing_bytes, take_frame};
@@ -78,7 +78,9 @@ impl Shared {
         let mut culprit = culprit;
         for waiting in pending {
             let error = match culprit.take() {
-                Some(reason) => ClientError::Protocol { broker: self.broker.clone(), api: waiting.api, reason },
+                Some(reason) => {
+                    ClientError::Protocol { broker: self.broker.clone(), api: waiting.api, reason }
+                }
                 None => self.lost(waiting.api, true),
             };
             // The caller may have gone; then nobody needs the error.
@@ -93,7 +95,12 @@ impl Shared {
     }
 
     /// Notes requests as sent, before their first byte is written; false if the connection is closed.
-    fn register(&self, batch: &mut Vec<Outgoing>, segments: &mut Segments, one_way: &mut Vec<ReplySender>) -> bool {
+    fn register(
+        &self,
+        batch: &mut Vec<Outgoing>,
+        segments: &mut Segments,
+        one_way: &mut Vec<ReplySender>,
+    ) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
             return false;
@@ -121,7 +128,10 @@ impl Shared {
             match state.pending.front() {
                 Some(first) if first.correlation_id == id => state.pending.pop_front(),
                 Some(first) => {
-                    return Err(format!("a response has id {id} where {} was expected", first.correlation_id));
+                    return Err(format!(
+                        "a response has id {id} where {} was expected",
+                        first.correlation_id
+                    ));
                 }
                 None if state.closed.is_some() => None,
                 None => return Err(format!("a response has id {id}, but nothing was asked")),

@@ -38,8 +38,9 @@ mod tests {
 
     #[test]
     fn the_highest_common_version_is_chosen() {
-        let api =
-            |key, min, max| ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max);
+        let api = |key, min, max| {
+            ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
+        };
         let answer = ApiVersionsResponse::default().with_api_keys(vec![api(3, 0, 12), api(0, 3, 9)]);
         let versions = ApiVersions::new(&answer);
         assert_eq!(versions.choose(0, 3, 12), Some(9));

@@ -87,8 +87,10 @@ pub enum ClientError {
         after: Duration,
     },
     /// The broker speaks no version of this API that this client speaks.
-    #[error("{broker} does not support {api} in a version between {min} and {max}; a broker of Kafka 2.1 or \
-             newer is needed")]
+    #[error(
+        "{broker} does not support {api} in a version between {min} and {max}; a broker of Kafka 2.1 or \
+             newer is needed"
+    )]
     UnsupportedVersion {
         /// Address of the broker.
         broker: Arc<str>,
@@ -100,8 +102,10 @@ pub enum ClientError {
         max: i16,
     },
     /// The peer sent bytes that do not follow the protocol; the connection is closed.
-    #[error("{broker} broke the protocol in its answer to {api}: {reason}; is it a Kafka broker, and is \
-             this a PLAINTEXT listener?")]
+    #[error(
+        "{broker} broke the protocol in its answer to {api}: {reason}; is it a Kafka broker, and is \
+             this a PLAINTEXT listener?"
+    )]
     Protocol {
         /// Address of the broker.
         broker: Arc<str>,
@@ -313,7 +317,8 @@ mod tests {
 
     #[test]
     fn a_refusal_names_what_it_is_about() {
-        let error = BrokerError::new(ErrorCode::NOT_LEADER_OR_FOLLOWER, "Produce").topic("orders").partition(3);
+        let error =
+            BrokerError::new(ErrorCode::NOT_LEADER_OR_FOLLOWER, "Produce").topic("orders").partition(3);
         let error = ClientError::from(error.message(Some("moved")));
         let text = error.to_string();
         assert!(text.contains("partition orders-3") && text.contains("NOT_LEADER_OR_FOLLOWER"), "{text}");

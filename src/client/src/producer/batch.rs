@@ -118,7 +118,10 @@ impl Batch {
         // Both together take a head more than one; that is forgiven rather than asked of the memory again.
         let first_len = first.len();
         let second_charged = self.charged.saturating_sub(first_len);
-        Some((half(first, first_runs, first_len, false), half(second, second_runs, second_charged, self.last_part)))
+        Some((
+            half(first, first_runs, first_len, false),
+            half(second, second_runs, second_charged, self.last_part),
+        ))
     }
 }
 

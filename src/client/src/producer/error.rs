@@ -18,8 +18,10 @@ pub enum AppendError {
         topic: Arc<str>,
     },
     /// The record can never be sent with this configuration.
-    #[error("a record for topic {topic} has {size} bytes, more than {key}={limit} allows; raise {key} (and the \
-             topic's max.message.bytes) or make the record smaller")]
+    #[error(
+        "a record for topic {topic} has {size} bytes, more than {key}={limit} allows; raise {key} (and the \
+             topic's max.message.bytes) or make the record smaller"
+    )]
     RecordTooLarge {
         /// The topic.
         topic: Arc<str>,

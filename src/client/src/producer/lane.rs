@@ -40,7 +40,12 @@ pub(super) struct Verdict {
 }
 
 impl Lane {
-    pub(super) fn new(topic: Arc<str>, partition: i32, identity: Option<Option<Identity>>, config: &ProducerConfig) -> Self {
+    pub(super) fn new(
+        topic: Arc<str>,
+        partition: i32,
+        identity: Option<Option<Identity>>,
+        config: &ProducerConfig,
+    ) -> Self {
         Self {
             topic,
             partition,
@@ -99,7 +104,9 @@ impl Lane {
     pub(super) fn judge(&self, answer: &PartitionProduceResponse) -> Verdict {
         let code = ErrorCode(answer.error_code);
         let outcome = match code {
-            ErrorCode::NONE => Outcome::Written(Ok(self.written(answer.base_offset, answer.log_append_time_ms))),
+            ErrorCode::NONE => {
+                Outcome::Written(Ok(self.written(answer.base_offset, answer.log_append_time_ms)))
+            }
             // Written by an earlier attempt; its offset is no longer known.
             ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Outcome::Written(Ok(self.written(-1, -1))),
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER => Outcome::OutOfOrder,
@@ -130,7 +137,11 @@ impl Lane {
     fn rejected(&self, code: ErrorCode, answer: &PartitionProduceResponse) -> ProduceError {
         let first_bad = answer.record_errors.first();
         let first_bad = first_bad.and_then(|r| {
-            Some(format!("record {} of the batch: {}", r.batch_index, r.batch_index_error_message.as_deref()?))
+            Some(format!(
+                "record {} of the batch: {}",
+                r.batch_index,
+                r.batch_index_error_message.as_deref()?
+            ))
         });
         let message = answer.error_message.as_deref().filter(|m| !m.is_empty()).map(str::to_owned);
         let message = match (message, first_bad) {

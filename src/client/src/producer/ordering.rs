@@ -136,7 +136,6 @@ impl<B, R> Ordering<B, R> {
         self.entries.push_back(entry);
     }
 
-
     /// The batch that waits longest to be sent.
     pub(crate) fn first_waiting(&self) -> Option<&B> {
         self.entries.iter().find(|e| e.is_waiting()).map(|e| &e.batch)

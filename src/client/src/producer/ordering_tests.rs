@@ -99,10 +99,13 @@ fn a_batch_that_may_have_been_written_is_given_up_as_such_and_keeps_its_number()
     order.arrived(1, Outcome::Lost { sent: true });
     order.arrived(2, Outcome::Lost { sent: true });
     let mut seen = Vec::new();
-    order.give_up(|b| *b == 1, |b, ambiguous| {
-        seen.push((*b, ambiguous));
-        Err("late")
-    });
+    order.give_up(
+        |b| *b == 1,
+        |b, ambiguous| {
+            seen.push((*b, ambiguous));
+            Err("late")
+        },
+    );
     assert_eq!(seen, [(1, true)]);
     // If 1 was written, 2 follows it; if not, the broker says so, and only then a new epoch begins.
     assert_eq!(depart(&mut order), (2, 0, 20));
@@ -217,11 +220,8 @@ impl Simulation {
             _ if faults && self.chance(10) => self.lose_connection(),
             _ if !self.wire.is_empty() => {
                 let (id, batch, stamp) = self.wire.remove(0);
-                let outcome = if faults && self.chance(15) {
-                    Outcome::Retry
-                } else {
-                    self.log.append(batch, stamp, 3)
-                };
+                let outcome =
+                    if faults && self.chance(15) { Outcome::Retry } else { self.log.append(batch, stamp, 3) };
                 self.order.arrived(id, outcome);
             }
             _ => {}

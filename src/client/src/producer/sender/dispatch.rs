@@ -190,7 +190,8 @@ impl Sender {
             ClientError::Encode { api: "Produce", version, reason }
         })?;
         let deadline = now + config.request_timeout;
-        let reply = connection.try_send(frame, deadline, config.request_timeout, config.acks != Acks::None)?;
+        let reply =
+            connection.try_send(frame, deadline, config.request_timeout, config.acks != Acks::None)?;
         Ok((version, reply))
     }
 

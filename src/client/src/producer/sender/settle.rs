@@ -40,7 +40,9 @@ impl Sender {
     /// A broker that throttles is given the time that it asks for (KIP-219).
     fn mute(&mut self, id: NodeId, throttle_time_ms: i32, now: Instant) {
         let millis = u64::try_from(throttle_time_ms).unwrap_or(0);
-        if millis > 0 && let Some(node) = self.nodes.get_mut(&id) {
+        if millis > 0
+            && let Some(node) = self.nodes.get_mut(&id)
+        {
             node.not_before = Some(now + Duration::from_millis(millis));
         }
     }
@@ -82,7 +84,12 @@ impl Sender {
             Outcome::Rejected(_) => {}
             Outcome::Retry | Outcome::Lost { .. } | Outcome::OutOfOrder | Outcome::IdentityRefused => {
                 let reason = verdict.error.unwrap_or_default();
-                tracing::debug!(topic = &*lane.topic, partition = lane.partition, reason, "a batch is sent again");
+                tracing::debug!(
+                    topic = &*lane.topic,
+                    partition = lane.partition,
+                    reason,
+                    "a batch is sent again"
+                );
                 lane.back_off(now, reason);
             }
         }
@@ -112,7 +119,8 @@ impl Sender {
             } else {
                 Outcome::Lost { sent: error.outcome_unknown() }
             };
-            let verdict = Verdict { outcome, error: Some(error.to_string()), refresh: false, too_large: false };
+            let verdict =
+                Verdict { outcome, error: Some(error.to_string()), refresh: false, too_large: false };
             self.apply(*id, *batch, verdict, now);
         }
         self.cluster.request_refresh();

@@ -35,9 +35,8 @@ impl Sender {
         state.asking = true;
         let topics = TopicSelection::Named(state.wanted.iter().cloned().collect());
         let cluster = self.cluster.clone();
-        self.events.push(Box::pin(async move {
-            Event::Metadata(cluster.refresh(topics, true).await.map(|_| ()))
-        }));
+        self.events
+            .push(Box::pin(async move { Event::Metadata(cluster.refresh(topics, true).await.map(|_| ())) }));
     }
 
     pub(super) fn metadata_answered(&mut self, outcome: Result<(), ClientError>, now: Instant) {
@@ -121,7 +120,8 @@ impl Sender {
         }
         self.identity = IdentityState::Asking;
         let (cluster, timeout) = (self.cluster.clone(), self.config.request_timeout);
-        self.events.push(Box::pin(async move { Event::Identity(identity::request(&cluster, timeout).await) }));
+        self.events
+            .push(Box::pin(async move { Event::Identity(identity::request(&cluster, timeout).await) }));
     }
 
     pub(super) fn identity_answered(&mut self, answer: Result<Identity, ClientError>, now: Instant) {
@@ -167,7 +167,10 @@ impl Sender {
             {
                 let mut accumulator = shared.lock();
                 let old = now.checked_sub(self.config.delivery_timeout);
-                while accumulator.peek(*id).is_some_and(|(_, created, _)| old.is_some_and(|old| created <= old)) {
+                while accumulator
+                    .peek(*id)
+                    .is_some_and(|(_, created, _)| old.is_some_and(|old| created <= old))
+                {
                     let Some(batch) = accumulator.take(*id) else { break };
                     let count = batch.count;
                     lane.order.push(batch, count);

@@ -1,0 +1,181 @@
+//! The layouts of the responses that are read, by API key, in wire order.
+//!
+//! Derived from Kafka's message schemas (4.1). An array's shape says which versions have it; its
+//! fields' own versions matter only where they differ.
+
+use super::shape::*;
+use kafka_protocol::messages::ApiKey;
+
+/// The layout of an API's response; `None` for those that this client does not call.
+pub(super) fn of(api_key: i16) -> Option<&'static [Field]> {
+    Some(match ApiKey::try_from(api_key).ok()? {
+        ApiKey::ApiVersions => API_VERSIONS,
+        ApiKey::CreateTopics => CREATE_TOPICS,
+        ApiKey::DeleteTopics => DELETE_TOPICS,
+        ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
+        ApiKey::Fetch => FETCH,
+        ApiKey::FindCoordinator => FIND_COORDINATOR,
+        ApiKey::Heartbeat => HEARTBEAT,
+        ApiKey::InitProducerId => INIT_PRODUCER_ID,
+        ApiKey::JoinGroup => JOIN_GROUP,
+        ApiKey::LeaveGroup => LEAVE_GROUP,
+        ApiKey::ListOffsets => LIST_OFFSETS,
+        ApiKey::Metadata => METADATA,
+        ApiKey::OffsetCommit => OFFSET_COMMIT,
+        ApiKey::OffsetFetch => OFFSET_FETCH,
+        ApiKey::Produce => PRODUCE,
+        ApiKey::SyncGroup => SYNC_GROUP,
+        _ => return None,
+    })
+}
+
+const API_VERSIONS: &[Field] = &[
+    INT16,
+    structs(&[INT16, INT16, INT16]),
+    INT32.since(1),
+    tag(0, &structs(&[TEXT.since(3), INT16.since(3), INT16.since(3)])).since(3),
+    tag(1, &INT64).since(3),
+    tag(2, &structs(&[TEXT.since(3), INT16.since(3), INT16.since(3)])).since(3),
+    tag(3, &BOOL).since(3),
+];
+const CREATE_TOPICS: &[Field] = &[
+    INT32,
+    structs(&[
+        TEXT,
+        UUID.since(7),
+        INT16,
+        TEXT,
+        tag(0, &INT16).since(5),
+        INT32.since(5),
+        INT16.since(5),
+        structs(&[TEXT.since(5), TEXT.since(5), BOOL.since(5), INT8.since(5), BOOL.since(5)]).since(5),
+    ]),
+];
+const DELETE_TOPICS: &[Field] = &[INT32, structs(&[TEXT, UUID.since(6), INT16, TEXT.since(5)])];
+const DESCRIBE_CONFIGS: &[Field] = &[
+    INT32,
+    structs(&[
+        INT16,
+        TEXT,
+        INT8,
+        TEXT,
+        structs(&[TEXT, TEXT, BOOL, INT8, BOOL, structs(&[TEXT, TEXT, INT8]), INT8.since(3), TEXT.since(3)]),
+    ]),
+];
+const FETCH: &[Field] = &[
+    INT32,
+    INT16.since(7),
+    INT32.since(7),
+    structs(&[
+        TEXT.until(12),
+        UUID.since(13),
+        structs(&[
+            INT32,
+            INT16,
+            INT64,
+            INT64,
+            INT64.since(5),
+            tag(0, &one(&[INT32.since(12), INT64.since(12)])).since(12),
+            tag(1, &one(&[INT32.since(12), INT32.since(12)])).since(12),
+            tag(2, &one(&[INT64, INT32])).since(12),
+            structs(&[INT64, INT64]),
+            INT32.since(11),
+            BLOB,
+        ]),
+    ]),
+    tag(0, &structs(&[INT32.since(16), TEXT.since(16), INT32.since(16), TEXT.since(16)])).since(16),
+];
+const FIND_COORDINATOR: &[Field] = &[
+    INT32.since(1),
+    INT16.until(3),
+    TEXT.since(1).until(3),
+    INT32.until(3),
+    TEXT.until(3),
+    INT32.until(3),
+    structs(&[TEXT.since(4), INT32.since(4), TEXT.since(4), INT32.since(4), INT16.since(4), TEXT.since(4)])
+        .since(4),
+];
+const HEARTBEAT: &[Field] = &[INT32.since(1), INT16];
+const INIT_PRODUCER_ID: &[Field] = &[INT32, INT16, INT64, INT16, INT64.since(6), INT16.since(6)];
+const JOIN_GROUP: &[Field] = &[
+    INT32.since(2),
+    INT16,
+    INT32,
+    TEXT.since(7),
+    TEXT,
+    TEXT,
+    BOOL.since(9),
+    TEXT,
+    structs(&[TEXT, TEXT.since(5), BLOB]),
+];
+const LEAVE_GROUP: &[Field] =
+    &[INT32.since(1), INT16, structs(&[TEXT.since(3), TEXT.since(3), INT16.since(3)]).since(3)];
+const LIST_OFFSETS: &[Field] =
+    &[INT32.since(2), structs(&[TEXT, structs(&[INT32, INT16, INT64, INT64, INT32.since(4)])])];
+const METADATA: &[Field] = &[
+    INT32.since(3),
+    structs(&[INT32, TEXT, INT32, TEXT.since(1)]),
+    TEXT.since(2),
+    INT32.since(1),
+    structs(&[
+        INT16,
+        TEXT,
+        UUID.since(10),
+        BOOL.since(1),
+        structs(&[
+            INT16,
+            INT32,
+            INT32,
+            INT32.since(7),
+            values(&INT32),
+            values(&INT32),
+            values(&INT32).since(5),
+        ]),
+        INT32.since(8),
+    ]),
+    INT32.since(8).until(10),
+    INT16.since(13),
+];
+const OFFSET_COMMIT: &[Field] =
+    &[INT32.since(3), structs(&[TEXT.until(9), UUID.since(10), structs(&[INT32, INT16])])];
+const OFFSET_FETCH: &[Field] = &[
+    INT32.since(3),
+    structs(&[
+        TEXT.until(7),
+        structs(&[INT32.until(7), INT64.until(7), INT32.since(5).until(7), TEXT.until(7), INT16.until(7)])
+            .until(7),
+    ])
+    .until(7),
+    INT16.since(2).until(7),
+    structs(&[
+        TEXT.since(8),
+        structs(&[
+            TEXT.since(8).until(9),
+            UUID.since(10),
+            structs(&[INT32.since(8), INT64.since(8), INT32.since(8), TEXT.since(8), INT16.since(8)])
+                .since(8),
+        ])
+        .since(8),
+        INT16.since(8),
+    ])
+    .since(8),
+];
+const PRODUCE: &[Field] = &[
+    structs(&[
+        TEXT.until(12),
+        UUID.since(13),
+        structs(&[
+            INT32,
+            INT16,
+            INT64,
+            INT64,
+            INT64.since(5),
+            structs(&[INT32.since(8), TEXT.since(8)]).since(8),
+            TEXT.since(8),
+            tag(0, &one(&[INT32.since(10), INT32.since(10)])).since(10),
+        ]),
+    ]),
+    INT32,
+    tag(0, &structs(&[INT32.since(10), TEXT.since(10), INT32.since(10), TEXT.since(10)])).since(10),
+];
+const SYNC_GROUP: &[Field] = &[INT32.since(1), INT16, TEXT.since(5), TEXT.since(5), BLOB];
