@@ -356,36 +356,48 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Passes over a value, checking that it is JSON.
+    /// Passes over a value, checking that it is JSON. Uses a stack of its own.
     pub(super) fn skip_value(&mut self) -> Result<()> {
-        match self.kind()? {
-            Kind::Null => self.null(),
-            Kind::Boolean => self.boolean().map(drop),
-            Kind::Number => self.number().map(drop),
-            Kind::String => {
-                let start = self.at;
-                let text = self.string()?;
-                check_utf8(text.as_bytes(), start).map(drop)
-            }
-            Kind::Array => {
-                let mut more = self.enter()?;
-                while more {
-                    self.skip_value()?;
-                    more = self.another(b']')?;
-                }
-                Ok(())
-            }
-            Kind::Object => {
-                let mut more = self.enter()?;
-                while more {
+        let mut open: Vec<u8> = Vec::new();
+        loop {
+            match self.kind()? {
+                Kind::Null => self.null()?,
+                Kind::Boolean => self.boolean().map(drop)?,
+                Kind::Number => self.number().map(drop)?,
+                Kind::String => {
                     let start = self.at;
-                    check_utf8(self.member()?.as_bytes(), start)?;
-                    self.skip_value()?;
-                    more = self.another(b'}')?;
+                    check_utf8(self.string()?.as_bytes(), start)?;
                 }
-                Ok(())
+                Kind::Array => {
+                    if self.enter()? {
+                        open.push(b']');
+                        continue;
+                    }
+                }
+                Kind::Object => {
+                    if self.enter()? {
+                        open.push(b'}');
+                        self.skip_name()?;
+                        continue;
+                    }
+                }
+            }
+            loop {
+                let Some(close) = open.last().copied() else { return Ok(()) };
+                if self.another(close)? {
+                    if close == b'}' {
+                        self.skip_name()?;
+                    }
+                    break;
+                }
+                open.pop();
             }
         }
+    }
+
+    fn skip_name(&mut self) -> Result<()> {
+        let start = self.at;
+        check_utf8(self.member()?.as_bytes(), start).map(drop)
     }
 }
 

@@ -245,8 +245,13 @@ impl JsonConverter {
                     payload = payload.map(|(reader, _)| (reader, None));
                 }
                 (b"payload", Some(schema)) => {
-                    let value = reader.value(schema.as_ref()).map_err(|e| e.inside("payload"))?;
-                    payload = Some((here, Some(value)));
+                    let value = reader.value(schema.as_ref()).ok();
+                    if value.is_none() {
+                        // Another schema or payload may follow; if not, this one is read again.
+                        *reader = here.clone();
+                        reader.lexer.skip_value()?;
+                    }
+                    payload = Some((here, value));
                 }
                 (b"payload", None) => {
                     reader.lexer.skip_value()?;
