@@ -17,7 +17,7 @@ use kafka_protocol::messages::{ProduceRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -38,11 +38,14 @@ async fn main() -> Outcome<()> {
 async fn fill(cluster: &Cluster, topic: &str, records: u64) -> Outcome<()> {
     Admin::new(cluster.clone()).create_topic(&NewTopic::new(topic, 1, 1)).await?;
     let started = Instant::now();
+    // Old timestamps would make the broker delete the records.
+    let timestamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let timestamp = i64::try_from(timestamp)?;
     let mut left = records;
     while left > 0 {
         let mut batch = BatchBuilder::with_capacity(512 << 10);
         while left > 0 && batch.len() < (512 << 10) - 200 {
-            if !batch.append(1, None, Some(&[b'x'; 100]), std::iter::empty()) {
+            if !batch.append(timestamp, None, Some(&[b'x'; 100]), std::iter::empty()) {
                 return Err("a record does not fit".into());
             }
             left -= 1;
@@ -51,13 +54,15 @@ async fn fill(cluster: &Cluster, topic: &str, records: u64) -> Outcome<()> {
         let data = PartitionProduceData::default().with_index(0).with_records(Some(batch));
         let name = TopicName(StrBytes::from_string(topic.to_owned()));
         let data = TopicProduceData::default().with_name(name).with_partition_data(vec![data]);
-        let request = ProduceRequest::default().with_acks(1).with_timeout_ms(10_000).with_topic_data(vec![data]);
+        let request =
+            ProduceRequest::default().with_acks(1).with_timeout_ms(10_000).with_topic_data(vec![data]);
         let mut tries = 0;
         loop {
             let (node, _) = cluster.leader(topic, 0).await?;
             let timeout = Duration::from_secs(10);
             let answer = cluster.call(node, ConnectionClass::Produce, request.clone(), 9, timeout).await?;
-            let code = answer.responses.first().and_then(|t| t.partition_responses.first()).map(|p| p.error_code);
+            let code =
+                answer.responses.first().and_then(|t| t.partition_responses.first()).map(|p| p.error_code);
             match code {
                 Some(0) => break,
                 _ if tries < 50 => tokio::time::sleep(Duration::from_millis(100)).await,

@@ -93,7 +93,10 @@ fn a_corrupt_batch_ends_the_region_and_names_the_place() {
     assert_eq!(values(&region), [0, 1]);
     assert_eq!(region.records.next_offset, 2);
     let error = region.error.unwrap().to_string();
-    assert!(error.starts_with("cannot read partition t-0 at offset 2: record batch at offset 2 is corrupt"), "{error}");
+    assert!(
+        error.starts_with("cannot read partition t-0 at offset 2: record batch at offset 2 is corrupt"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -181,7 +181,8 @@ fn a_broker_is_not_asked_for_idle_partitions_alone() {
     let mut script = Script::active(&[1, 1, 2]);
     for _ in 0..2 {
         for asked in script.fetches() {
-            let brought = if asked.tp.partition == 0 { records(&asked, 1) } else { region(&asked, Vec::new()) };
+            let brought =
+                if asked.tp.partition == 0 { records(&asked, 1) } else { region(&asked, Vec::new()) };
             script.answer(asked, brought);
         }
     }

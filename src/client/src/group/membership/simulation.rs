@@ -222,11 +222,8 @@ impl Coordinator {
             |id: &String| Member { member_id: id.clone(), instance_id: None, metadata: Bytes::new() };
         let members: Vec<Member> = joining.keys().map(member).collect();
         for (n, (id, (node, attempt))) in joining.iter().enumerate() {
-            let generation = Generation {
-                id: self.generation,
-                member_id: id.as_str().into(),
-                protocol: "range".into(),
-            };
+            let generation =
+                Generation { id: self.generation, member_id: id.as_str().into(), protocol: "range".into() };
             let members = (n == 0).then(|| members.clone());
             let joined = Joined { generation, members, skip_assignment: false };
             self.reply(*node, Reply::Join(*attempt, Ok(joined)));

@@ -253,10 +253,7 @@ fn an_application_that_is_away_leaves_and_comes_back_as_new() {
     script.machine.poll_expired();
     assert_eq!(
         script.actions(),
-        [
-            Action::Leave { member_id: "m".into(), joining: false },
-            Action::Prepare(GenerationEnd::Lost)
-        ]
+        [Action::Leave { member_id: "m".into(), joining: false }, Action::Prepare(GenerationEnd::Lost)]
     );
     script.machine.poll_expired();
     assert!(script.actions().is_empty());

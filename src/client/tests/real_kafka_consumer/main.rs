@@ -1,0 +1,5 @@
+//! The consumer against a real broker.
+
+mod groups;
+mod partitions;
+mod support;
