@@ -1,0 +1,70 @@
+//! The producer against a real broker, which is killed meanwhile.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed set-up ends the test")]
+
+mod support;
+
+use crossdock_client::admin::NewTopic;
+use crossdock_client::producer::{AppendError, TopicRef};
+use crossdock_client::{Admin, ClientConfig, Cluster, Producer, ProducerConfig};
+use crossdock_testcontainers::Kafka;
+use std::iter;
+use std::sync::Arc;
+use support::{Sink, log_of};
+
+async fn append(producer: &Producer, topic: &TopicRef, values: std::ops::Range<u64>) {
+    for value in values {
+        let text = value.to_string();
+        let partition = i32::try_from(value % 3).unwrap();
+        loop {
+            let appended = producer.appender().append(
+                topic,
+                Some(partition),
+                1,
+                None,
+                Some(text.as_bytes()),
+                iter::empty(),
+                value,
+            );
+            match appended {
+                Ok(()) => break,
+                Err(AppendError::BufferFull) => producer.wait_for_space().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        if value % 50 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_is_killed_and_started_again_has_each_record_once_and_in_order() {
+    const RECORDS: u64 = 90_000;
+    let mut kafka = Kafka::start().await.expect("a broker");
+    let cluster = Cluster::new(ClientConfig::new(kafka.bootstrap()).unwrap());
+    Admin::new(cluster.clone()).create_topic(&NewTopic::new("t", 3, 1)).await.unwrap();
+    let sink = Arc::new(Sink::default());
+    let producer = Producer::start(cluster.clone(), ProducerConfig::default(), sink.clone());
+    let topic = producer.topic("t");
+    producer.wait_for_metadata(&topic).await.unwrap();
+
+    append(&producer, &topic, 0..RECORDS / 3).await;
+    kafka.kill_node(1).await.unwrap();
+    append(&producer, &topic, RECORDS / 3..2 * RECORDS / 3).await;
+    kafka.start_node(1).await.unwrap();
+    append(&producer, &topic, 2 * RECORDS / 3..RECORDS).await;
+    producer.flush().await;
+
+    let mut written = sink.written();
+    for partition in 0..3u64 {
+        let expected: Vec<u64> = (0..RECORDS).filter(|v| v % 3 == partition).collect();
+        let acknowledged: Vec<u64> = written.iter().copied().filter(|v| v % 3 == partition).collect();
+        assert!(acknowledged == expected, "partition {partition}: acknowledgements");
+        let log = log_of(&cluster, "t", i32::try_from(partition).unwrap()).await;
+        let log: Vec<u64> = log.iter().map(|v| std::str::from_utf8(v).unwrap().parse().unwrap()).collect();
+        assert!(log == expected, "partition {partition}: {} records in the log", log.len());
+    }
+    written.sort_unstable();
+    assert!(written == (0..RECORDS).collect::<Vec<_>>());
+}
