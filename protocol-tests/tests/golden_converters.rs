@@ -10,12 +10,13 @@ use crossdock_api::{
     Column, ConfigError, ConnectError, Converter, Failures, HeaderConverter, Plugins, RecordBatch, Schema,
     Value,
 };
-use crossdock_converters::JsonConverter;
+use crossdock_converters::{JsonConverter, Strictness};
 use protocol_tests::golden::{self, Case, Expected};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const CLASSES: [&str; 3] = ["ByteArrayConverter", "JsonConverter", "StringConverter"];
+const CLASSES: [&str; 4] =
+    ["ByteArrayConverter", "JsonConverter", "SimpleHeaderConverter", "StringConverter"];
 
 /// What a call gave.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ fn run(case: &Case, strict: bool) -> Outcome {
         "to_connect_depth" => converter(case.class(), &config, column).and_then(|c| depth(&*c, case, column)),
         "from_connect_header" => header_converter(case.class(), &config).and_then(|c| from_header(&*c, case)),
         "to_connect_header" => header_converter(case.class(), &config).and_then(|c| to_header(&*c, case)),
+        "parse_string" => Ok(parse_string(case, strict)),
         "as_json_schema" => as_json_schema(case, &config),
         "as_connect_schema" => as_connect_schema(case, &config),
         other => panic!("unknown op {other}"),
@@ -177,6 +179,17 @@ fn to_header(converter: &dyn HeaderConverter, case: &Case) -> Run {
     Ok(Outcome::Data(schema, value))
 }
 
+fn parse_string(case: &Case, strict: bool) -> Outcome {
+    let strictness = if strict { Strictness::AsConnect } else { Strictness::Safe };
+    match case.input()["str"].as_str() {
+        Some(text) => {
+            let (schema, value) = crossdock_converters::parse_string(text, strictness);
+            Outcome::Data(schema, value)
+        }
+        None => Outcome::Data(None, Value::Null),
+    }
+}
+
 fn json_converter(config: &crossdock_api::ConfigMap) -> Result<JsonConverter, ConfigError> {
     let mut converter = JsonConverter::default();
     Converter::configure(&mut converter, config, Column::Value)?;
@@ -236,8 +249,9 @@ fn known_gap(case: &Case) -> Option<&'static str> {
 }
 
 fn converter_cases() -> impl Iterator<Item = Case> {
-    let files = ["json_converter.jsonl", "primitive_converters.jsonl"];
-    files.into_iter().flat_map(golden::cases).filter(|case| CLASSES.contains(&case.class()))
+    let files = ["header_converter.jsonl", "json_converter.jsonl", "primitive_converters.jsonl"];
+    let cases = files.into_iter().flat_map(golden::cases);
+    cases.filter(|case| CLASSES.contains(&case.class()) || case.op() == "parse_string")
 }
 
 #[test]
@@ -285,6 +299,15 @@ fn better_than_java(case: &Case, outcome: &Outcome) -> Option<&'static str> {
             Some("a struct may be a default value")
         }
         (_, Outcome::Data(_, value)) if format!("{value:?}").contains("-0.0") => Some("zero keeps its sign"),
+        (_, Outcome::Data(_, Value::String(text))) if case.input()["str"].as_str() == Some(text.as_str()) => {
+            Some("text of which only the beginning looks like a value is not cut off")
+        }
+        (_, Outcome::Data(_, Value::String(text))) if case.class() == "SimpleHeaderConverter" => {
+            (golden::bytes(case.input()).as_ref() == Some(text.as_bytes())).then_some("as above")
+        }
+        (_, Outcome::Data(_, Value::Bytes(bytes))) if case.class() == "SimpleHeaderConverter" => {
+            (golden::bytes(case.input()).as_ref() == Some(bytes)).then_some("binary headers stay binary")
+        }
         _ => None,
     }
 }

@@ -134,6 +134,12 @@ impl Schema {
         Self { key_schema: Some(keys), value_schema: Some(values), ..Self::new(SchemaType::Map) }
     }
 
+    /// The schema of a list or map whose keys or values have none in common, as it is inferred for
+    /// empty or mixed ones (`SchemaBuilder.arrayOfNull`, `mapOfNull`, `mapWithNullValues`).
+    pub fn inferred(kind: SchemaType, keys: Option<Arc<Schema>>, values: Option<Arc<Schema>>) -> Self {
+        Self { key_schema: keys, value_schema: values, ..Self::new(kind) }
+    }
+
     /// Adds a field to a struct schema.
     #[must_use]
     pub fn field(mut self, name: &str, schema: Arc<Schema>) -> Self {

@@ -4,6 +4,7 @@
 //!
 //! - [`string`]: `StringConverter`: strings as they are, other values as Java's `toString`.
 //! - [`byte_array`]: `ByteArrayConverter`: bytes as they are.
+//! - [`header`]: `SimpleHeaderConverter`: header values as text, their types guessed.
 //! - [`json`]: `JsonConverter`: JSON with a schema in every record, or without.
 //! - [`strictness`]: whether Connect's silent losses are repeated or refused.
 //!
@@ -19,6 +20,7 @@
 //! Connect's behaviour.
 
 mod byte_array;
+mod header;
 mod json;
 mod strictness;
 mod string;
@@ -26,6 +28,7 @@ mod string;
 mod testing;
 
 pub use byte_array::ByteArrayConverter;
+pub use header::{SimpleHeaderConverter, append_text, parse_string};
 pub use json::JsonConverter;
 pub use strictness::Strictness;
 pub use string::StringConverter;
@@ -39,6 +42,10 @@ pub fn register(plugins: &mut Plugins) {
     const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
     const BYTE_ARRAY: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
     const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+    const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+    plugins.register(Plugin::header_converter(SIMPLE_HEADER, VERSION, || {
+        Box::<SimpleHeaderConverter>::default()
+    }));
     plugins.register(Plugin::converter(JSON, VERSION, || Box::<JsonConverter>::default()));
     plugins.register(Plugin::header_converter(JSON, VERSION, || Box::<JsonConverter>::default()));
     plugins.register(Plugin::converter(STRING, VERSION, || Box::<StringConverter>::default()));

@@ -1,0 +1,98 @@
+//! Which type a number in text is: the smallest integer that holds it, else FLOAT32, FLOAT64, Decimal.
+
+use bigdecimal::{BigDecimal, ToPrimitive};
+use crossdock_api::{Schema, SchemaType, Value};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// First digits of the scripts that have their own, as `Character.isDigit` knows them below U+10000.
+const ZEROS: [u32; 36] = [
+    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0de6,
+    0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0,
+    0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
+];
+
+/// The value of a decimal digit of any script.
+pub(super) fn digit(character: char) -> Option<u32> {
+    if character.is_ascii() {
+        return character.to_digit(10);
+    }
+    let code = u32::from(character);
+    ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)).map(|zero| code - zero)
+}
+
+/// The number that all of `text` is. Mirrors `ValueParser.parseAsNumber`.
+pub(super) fn parse(text: &str) -> Option<(Arc<Schema>, Value)> {
+    let decimal = java_decimal(text)?;
+    let (unscaled, scale) = decimal.as_bigint_and_exponent();
+    let digits = unscaled.magnitude().to_string().len() as i64;
+    let is_zero = decimal.sign() == bigdecimal::num_bigint::Sign::NoSign;
+    // The exponent of the first digit: comparing decimals of very different scale is costly.
+    let leading = digits - 1 - scale;
+    if is_zero || (0..=19).contains(&leading) {
+        let whole = if is_zero { BigDecimal::from(0) } else { decimal.normalized() };
+        if let (0, Some(integer)) = (whole.fractional_digit_count().max(0), whole.to_i64()) {
+            return Some(smallest(integer));
+        }
+    }
+    let schema = |kind| Arc::new(Schema::new(kind));
+    let shown = || format!("{unscaled}e{}", -scale);
+    if scale != 0 {
+        if let Some(value) = shown().parse::<f32>().ok().filter(|v| v.is_finite()) {
+            return Some((schema(SchemaType::Float32), Value::Float32(value + 0.0)));
+        }
+        if let Some(value) = shown().parse::<f64>().ok().filter(|v| v.is_finite()) {
+            return Some((schema(SchemaType::Float64), Value::Float64(value)));
+        }
+    }
+    let schema = Schema::new(SchemaType::Bytes)
+        .with_name("org.apache.kafka.connect.data.Decimal")
+        .with_version(1)
+        .with_parameter("scale", &scale.to_string());
+    Some((Arc::new(schema), Value::Decimal(Box::new(decimal))))
+}
+
+fn smallest(integer: i64) -> (Arc<Schema>, Value) {
+    let (kind, value) = if let Ok(v) = i8::try_from(integer) {
+        (SchemaType::Int8, Value::Int8(v))
+    } else if let Ok(v) = i16::try_from(integer) {
+        (SchemaType::Int16, Value::Int16(v))
+    } else if let Ok(v) = i32::try_from(integer) {
+        (SchemaType::Int32, Value::Int32(v))
+    } else {
+        (SchemaType::Int64, Value::Int64(integer))
+    };
+    (Arc::new(Schema::new(kind)), value)
+}
+
+/// `new BigDecimal(text)`: sign, digits with at most one point, exponent; the scale is an int.
+fn java_decimal(text: &str) -> Option<BigDecimal> {
+    const MOST: usize = 10_000;
+    if text.len() > MOST {
+        return None;
+    }
+    let ascii: String =
+        text.chars().map(|c| digit(c).and_then(|d| char::from_digit(d, 10)).unwrap_or(c)).collect();
+    let unsigned = ascii.strip_prefix(['+', '-']).unwrap_or(&ascii);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.len() + fraction.len() == 0 || !all_digits(whole) || !all_digits(fraction) {
+        return None;
+    }
+    if let Some(exponent) = exponent {
+        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        if digits.is_empty() || !all_digits(digits) || exponent.parse::<i32>().is_err() {
+            return None;
+        }
+    }
+    let sign = if ascii.starts_with('-') { "-" } else { "" };
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let point = if fraction.is_empty() { "" } else { "." };
+    let plain = format!("{sign}{whole}{point}{fraction}e{}", exponent.unwrap_or("0"));
+    let decimal = BigDecimal::from_str(&plain).ok()?;
+    i32::try_from(decimal.as_bigint_and_exponent().1).is_ok().then_some(decimal)
+}
