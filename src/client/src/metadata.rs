@@ -52,6 +52,8 @@ pub enum TopicSelection {
     Known,
     /// These topics; they are known from then on.
     Named(Vec<Arc<str>>),
+    /// These topics, this time; they are not kept up to date afterwards.
+    Once(Vec<Arc<str>>),
     /// All topics of the cluster; topics that the answer lacks are forgotten.
     All,
 }

@@ -290,3 +290,30 @@ async fn many_partitions_share_requests() {
         assert_eq!(log_of(&setup.cluster, "t", partition).await.len(), 20);
     }
 }
+
+#[tokio::test]
+async fn fewer_acknowledgements_are_taken_at_their_word() {
+    for (acks, base_offset) in [("0", -1), ("1", 0)] {
+        let setup = setup(NewTopic::new("t", 1, 1), &[("acks", acks)]).await;
+        setup.append(0, 1).await;
+        setup.producer.flush().await;
+        let written = setup.sink.seen().remove(0).outcome.unwrap();
+        assert_eq!(written.base_offset, base_offset, "acks={acks}");
+        setup.append(1, 500).await;
+        setup.producer.flush().await;
+        assert_eq!(setup.sink.written().len(), 500);
+        assert!(setup.producer.close(Duration::from_secs(5)).await);
+    }
+}
+
+#[tokio::test]
+async fn linger_gathers_records_and_a_flush_ends_it() {
+    let setup =
+        setup(NewTopic::new("t", 1, 1), &[("linger.ms", "60000"), ("delivery.timeout.ms", "100000")]).await;
+    setup.append(0, 100).await;
+    tokio::task::yield_now().await;
+    assert_eq!(setup.broker.faults().requests(ApiKey::Produce), 0);
+    setup.producer.flush().await;
+    assert_eq!(setup.broker.faults().requests(ApiKey::Produce), 1, "one batch");
+    setup.check(100).await;
+}

@@ -63,7 +63,7 @@ impl Admin {
     ) -> Result<Vec<ItemResult<TopicPartition, ListedOffset>>, ClientError> {
         let cluster = &self.cluster;
         let topics: BTreeSet<Arc<str>> = partitions.iter().map(|(p, _)| p.topic.clone()).collect();
-        let topics = TopicSelection::Named(topics.into_iter().collect());
+        let topics = TopicSelection::Once(topics.into_iter().collect());
         let deadline = Instant::now() + cluster.config().default_api_timeout;
         let mut backoff = Backoff::new(cluster.config().retry_backoff, cluster.config().retry_backoff_max);
         let mut results: HashMap<(TopicPartition, OffsetSpec), Found> = HashMap::new();

@@ -152,7 +152,7 @@ impl Admin {
         names: &[&str],
     ) -> Result<Vec<ItemResult<String, Arc<TopicInfo>>>, ClientError> {
         let selection: Vec<Arc<str>> = names.iter().map(|n| Arc::from(*n)).collect();
-        let refresh = || self.cluster.refresh(TopicSelection::Named(selection.clone()), false);
+        let refresh = || self.cluster.refresh(TopicSelection::Once(selection.clone()), false);
         let snapshot = self.retrying("describing topics", refresh).await?;
         let describe = |name: &&str| {
             let refused = |code| ClientError::from(BrokerError::new(code, "Metadata").topic(*name));

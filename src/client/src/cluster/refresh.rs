@@ -13,10 +13,15 @@ use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tracing::Instrument;
 
 /// Metadata 12: topic ids; 13 adds KIP-1102 (rebootstrap), which is not used.
 const MAX_VERSION: i16 = 12;
+/// Time between warnings while the cluster cannot be reached.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 pub(super) struct Refresher {
@@ -130,7 +135,7 @@ impl Cluster {
         if !state.background_runs {
             state.background_runs = true;
             let hint = self.inner.refresher.hint.clone();
-            tokio::spawn(run_background(Arc::downgrade(&self.inner), hint));
+            tokio::spawn(run_background(Arc::downgrade(&self.inner), hint).in_current_span());
         }
     }
 }
@@ -138,6 +143,7 @@ impl Cluster {
 /// Ends when the last handle of the cluster is gone.
 async fn run_background(cluster: Weak<Inner>, hint: Arc<Notify>) {
     let Some(config) = cluster.upgrade().map(|inner| inner.config.clone()) else { return };
+    let mut quiet_until = None;
     loop {
         tokio::select! {
             () = hint.notified() => {}
@@ -146,8 +152,13 @@ async fn run_background(cluster: Weak<Inner>, hint: Arc<Notify>) {
         let Some(inner) = cluster.upgrade() else { return };
         let pool = inner.pool.clone();
         let refreshed = Cluster { inner, pool }.refresh(TopicSelection::Known, false).await;
-        if let Err(error) = refreshed {
-            tracing::warn!(%error, "metadata could not be refreshed");
+        match refreshed {
+            Ok(_) => quiet_until = None,
+            Err(_) if quiet_until.is_some_and(|until| Instant::now() < until) => {}
+            Err(error) => {
+                quiet_until = Some(Instant::now() + WARN_EVERY);
+                tracing::warn!(%error, "metadata could not be refreshed; this is tried again");
+            }
         }
         // Hints that come meanwhile are kept as one.
         tokio::time::sleep(config.retry_backoff).await;
@@ -185,7 +196,9 @@ impl State {
             match &ticket.topics {
                 TopicSelection::None => {}
                 TopicSelection::Known => union.names.extend(self.known.iter().cloned()),
-                TopicSelection::Named(names) => union.names.extend(names.iter().cloned()),
+                TopicSelection::Named(names) | TopicSelection::Once(names) => {
+                    union.names.extend(names.iter().cloned())
+                }
                 TopicSelection::All => union.all = true,
             }
             union.auto_create |= ticket.auto_create;

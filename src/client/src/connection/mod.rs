@@ -65,7 +65,7 @@ pub enum ConnectionClass {
 pub(crate) const MAX_FRAME_LEN: usize = 100 << 20;
 
 /// Requests that may wait to be written.
-const QUEUE_LEN: usize = 64;
+pub(crate) const QUEUE_LEN: usize = 64;
 
 /// A connection in use. Dropping it closes the socket after what is queued has been written.
 #[derive(Debug)]

@@ -1,1 +1,144 @@
+//! A connection over an in-memory pipe, with a scripted peer.
 
+use super::*;
+use bytes::{BufMut, BytesMut};
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse};
+use kafka_protocol::protocol::Encodable;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn pair() -> (Connection, DuplexStream) {
+    let (mine, peer) = tokio::io::duplex(1 << 16);
+    let (read, write) = tokio::io::split(mine);
+    (Connection::start("peer:1".into(), "me", read, write), peer)
+}
+
+/// Key, version and correlation id of the next request.
+async fn request(peer: &mut DuplexStream) -> (i16, i16, i32) {
+    let len = peer.read_i32().await.unwrap();
+    let mut frame = vec![0; len as usize];
+    peer.read_exact(&mut frame).await.unwrap();
+    let number = |at: usize| i16::from_be_bytes([frame[at], frame[at + 1]]);
+    (number(0), number(2), i32::from_be_bytes([frame[4], frame[5], frame[6], frame[7]]))
+}
+
+async fn answer(peer: &mut DuplexStream, id: i32, response: &impl Encodable, version: i16) {
+    let mut frame = BytesMut::new();
+    frame.put_i32(0);
+    frame.put_i32(id);
+    response.encode(&mut frame, version).unwrap();
+    let len = (frame.len() - 4) as i32;
+    frame[..4].copy_from_slice(&len.to_be_bytes());
+    peer.write_all(&frame).await.unwrap();
+}
+
+/// Speaks Heartbeat 0 only.
+fn versions() -> ApiVersions {
+    let heartbeat = ApiVersion::default().with_api_key(HeartbeatRequest::KEY);
+    ApiVersions::new(&ApiVersionsResponse::default().with_api_keys(vec![heartbeat]))
+}
+
+fn heartbeat(connection: &Connection) -> impl Future<Output = Result<HeartbeatResponse, ClientError>> {
+    connection.call(4, SECOND, |_| HeartbeatRequest::default())
+}
+
+#[tokio::test]
+async fn brokers_before_api_versions_3_are_asked_again() {
+    let (connection, mut peer) = pair();
+    let broker = async {
+        let (_, version, id) = request(&mut peer).await;
+        assert_eq!(version, 3);
+        let refused = ApiVersionsResponse::default().with_error_code(35);
+        answer(&mut peer, id, &refused, 0).await;
+        let (key, version, id) = request(&mut peer).await;
+        assert_eq!((key, version), (18, 0));
+        let produce = ApiVersion::default().with_api_key(0).with_max_version(7);
+        answer(&mut peer, id, &ApiVersionsResponse::default().with_api_keys(vec![produce]), 0).await;
+    };
+    let (versions, ()) = tokio::join!(connection.negotiate(Instant::now() + SECOND), broker);
+    assert_eq!(versions.unwrap().range(0), Some((0, 7)));
+}
+
+#[tokio::test]
+async fn calls_are_pipelined_and_answered_in_order() {
+    let (mut connection, mut peer) = pair();
+    connection.versions = versions();
+    let broker = async {
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            ids.push(request(&mut peer).await.2);
+        }
+        for (n, id) in ids.into_iter().enumerate() {
+            answer(&mut peer, id, &HeartbeatResponse::default().with_error_code(n as i16), 0).await;
+        }
+    };
+    let (one, two, three, ()) =
+        tokio::join!(heartbeat(&connection), heartbeat(&connection), heartbeat(&connection), broker);
+    let codes = [one, two, three].map(|a| a.unwrap().error_code);
+    assert_eq!(codes, [0, 1, 2]);
+    assert_eq!(connection.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_to_another_request_ends_the_connection() {
+    let (mut connection, mut peer) = pair();
+    connection.versions = versions();
+    let broker = async {
+        let (_, _, id) = request(&mut peer).await;
+        answer(&mut peer, id + 1, &HeartbeatResponse::default(), 0).await;
+    };
+    let (call, ()) = tokio::join!(heartbeat(&connection), broker);
+    assert!(matches!(call, Err(ClientError::Protocol { .. })), "{call:?}");
+    assert!(!connection.is_open());
+    let next = heartbeat(&connection).await.unwrap_err();
+    assert!(matches!(next, ClientError::Disconnected { may_have_been_sent: false, .. }), "{next}");
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_decoded_ends_the_connection() {
+    let (mut connection, mut peer) = pair();
+    connection.versions = versions();
+    let broker = async {
+        let (_, _, id) = request(&mut peer).await;
+        peer.write_all(&[0, 0, 0, 5]).await.unwrap();
+        peer.write_all(&id.to_be_bytes()).await.unwrap();
+        peer.write_all(&[0]).await.unwrap();
+    };
+    let (call, ()) = tokio::join!(heartbeat(&connection), broker);
+    let error = call.unwrap_err();
+    assert!(error.outcome_unknown() && error.to_string().contains("Heartbeat"), "{error}");
+    assert!(!connection.is_open());
+}
+
+#[tokio::test]
+async fn a_version_that_the_broker_lacks_is_not_sent() {
+    let (connection, _peer) = pair();
+    let error = heartbeat(&connection).await.unwrap_err();
+    assert!(matches!(error, ClientError::UnsupportedVersion { api: "Heartbeat", .. }), "{error}");
+    assert!(!error.is_retriable() && connection.is_open());
+}
+
+#[tokio::test]
+async fn a_frame_without_answer_is_done_once_it_is_written() {
+    let (connection, mut peer) = pair();
+    let head = connection.head(HeartbeatRequest::KEY, 0, 1);
+    let frame = Frame::encode(&head, &HeartbeatRequest::default()).unwrap();
+    let reply = connection.send(frame, Instant::now() + SECOND, SECOND, false).await.unwrap();
+    assert_eq!(reply.body().await.unwrap(), Bytes::new());
+    assert_eq!(request(&mut peer).await.0, HeartbeatRequest::KEY);
+    assert_eq!(connection.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn dropping_the_handle_closes_the_stream_after_what_is_queued() {
+    let (connection, mut peer) = pair();
+    let head = connection.head(HeartbeatRequest::KEY, 0, 1);
+    let frame = Frame::encode(&head, &HeartbeatRequest::default()).unwrap();
+    let reply = connection.send(frame, Instant::now() + SECOND, SECOND, true).await.unwrap();
+    drop(connection);
+    request(&mut peer).await;
+    assert_eq!(peer.read(&mut [0; 1]).await.unwrap(), 0, "the end of the stream");
+    assert!(reply.body().await.unwrap_err().outcome_unknown());
+}

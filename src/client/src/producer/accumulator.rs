@@ -231,6 +231,13 @@ impl Accumulator {
         self.unresolved.first().is_none_or(|first| *first >= serial)
     }
 
+    /// Forgets what is unresolved; true if there was anything.
+    pub(super) fn abandon(&mut self) -> bool {
+        let lost = !self.unresolved.is_empty();
+        self.unresolved.clear();
+        lost
+    }
+
     /// Lowers the size of the topic's batches after one was refused for its size.
     pub(super) fn shrink_batches(&mut self, topic: usize, refused_len: usize) {
         if let Some(topic) = self.topics.get_mut(topic) {

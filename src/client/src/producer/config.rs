@@ -27,7 +27,7 @@ pub struct ProducerConfig {
     pub linger: Duration,
     /// `max.block.ms`: how long [`super::Producer::wait_for_metadata`] waits.
     pub max_block: Duration,
-    /// `max.in.flight.requests.per.connection`.
+    /// `max.in.flight.requests.per.connection`; more than 64 are as 64.
     pub max_in_flight: usize,
     /// `max.request.size`: largest record, and largest sum of the batches in a request, in bytes.
     pub max_request_size: usize,
@@ -102,6 +102,7 @@ impl ProducerConfig {
             None => Idempotence::IfPossible,
         };
         check_compression(&reader)?;
+        check_transactional_id(&reader)?;
         let linger = reader.millis("linger.ms", 0)?;
         let request_timeout = reader.int_millis("request.timeout.ms", 30_000)?;
         let retry_backoff = reader.millis("retry.backoff.ms", 100)?;
@@ -160,6 +161,14 @@ fn check_compression(reader: &Reader<'_>) -> Result<(), ConfigError> {
     }
 }
 
+fn check_transactional_id(reader: &Reader<'_>) -> Result<(), ConfigError> {
+    const KEY: &str = "transactional.id";
+    match reader.text(KEY) {
+        None => Ok(()),
+        Some(id) => Err(invalid(KEY, id, "transactions are not supported yet")),
+    }
+}
+
 /// As Java: by default long enough for one request; an explicit value that is too short is an error.
 fn delivery_timeout(reader: &Reader<'_>, least: Duration) -> Result<Duration, ConfigError> {
     const KEY: &str = "delivery.timeout.ms";
@@ -208,6 +217,7 @@ mod tests {
         for (pairs, part) in [
             (vec![("compression.type", "zstd")], "not supported yet"),
             (vec![("compression.type", "bzip2")], "String must be one of"),
+            (vec![("transactional.id", "x")], "not supported yet"),
             (vec![("acks", "2")], "String must be one of: all, -1, 0, 1"),
             (vec![("delivery.timeout.ms", "1000")], "request.timeout.ms"),
             (vec![("batch.size", "x")], "Not a number of type INT"),

@@ -54,6 +54,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// A producer. Dropping it stops it: what is not acknowledged by then is reported to the sink as an error.
 #[derive(Debug)]
@@ -97,7 +98,7 @@ impl Producer {
             metadata_error: Mutex::default(),
         });
         let sender = Sender::new(cluster, config.clone(), shared.clone(), acks);
-        let sender = Some(tokio::spawn(sender.run()));
+        let sender = Some(tokio::spawn(sender.run().in_current_span()));
         Self { shared, config, sender }
     }
 

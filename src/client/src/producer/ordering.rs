@@ -263,7 +263,8 @@ impl<B, R> Ordering<B, R> {
     /// Gives up waiting batches. `error` makes the result; its second argument tells whether the batch may have been
     /// written all the same.
     pub(crate) fn give_up(&mut self, expired: impl Fn(&B) -> bool, mut error: impl FnMut(&B, bool) -> R) {
-        for at in 0..self.entries.len() {
+        // From the end, so that sequence numbers are freed where possible rather than leave a gap.
+        for at in (0..self.entries.len()).rev() {
             let entry = &mut self.entries[at];
             if entry.is_waiting() && expired(&entry.batch) {
                 let ambiguous = entry.ambiguous;

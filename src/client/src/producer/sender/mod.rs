@@ -113,7 +113,8 @@ impl Sender {
                 Idempotence::IfPossible | Idempotence::Required => IdentityState::Wanted { not_before: None },
             },
             identity_backoff: backoff,
-            max_in_flight: config.max_in_flight,
+            // A connection queues as many.
+            max_in_flight: config.max_in_flight.min(crate::connection::QUEUE_LEN),
             next_expiry: Instant::now(),
             cluster,
             config,
@@ -230,6 +231,25 @@ impl Sender {
         // What lies in the past waits for an event, not for time.
         let times = retries.chain(lingering).chain(nodes).chain(metadata).chain(identity).chain(expiry);
         times.filter(|at| *at > now).min()
+    }
+}
+
+impl Drop for Sender {
+    /// Nobody is left waiting, also after a panic of the sink: then batches that are not reported are lost to it.
+    fn drop(&mut self) {
+        let lost = {
+            let mut accumulator = self.shared.lock();
+            accumulator.closed = true;
+            accumulator.abandon()
+        };
+        if lost {
+            tracing::error!(
+                "the producer stopped in the middle of its work; some records were not acknowledged"
+            );
+        }
+        for waiting in [&self.shared.space, &self.shared.resolved, &self.shared.topics] {
+            waiting.notify_waiters();
+        }
     }
 }
 
