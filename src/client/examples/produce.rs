@@ -1,5 +1,5 @@
-//! How fast one core produces: `cargo run --release -p crossdock-client --example produce -- localhost:9092 topic
-//! [records] [bytes a record] [partitions]`.
+//! How fast one core produces: `cargo run --release -p crossdock-client --example produce --
+//! localhost:9092 topic [records] [bytes a record] [partitions]`.
 //!
 //! Everything of the client runs on this one thread: appending, checksums, sockets, acknowledgements.
 

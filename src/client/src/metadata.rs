@@ -136,9 +136,9 @@ impl MetadataSnapshot {
         i32::try_from(self.topic(topic)?.partitions.len()).ok()
     }
 
-    /// The next snapshot, after an answer. `all` tells that the answer lists every topic. A partition whose leader epoch
-    /// in the answer is older than the known one keeps what is known (KIP-320): the answer came from a
-    /// broker that lags behind.
+    /// The next snapshot, after an answer. `all` tells that the answer lists every topic. A partition
+    /// whose leader epoch in the answer is older than the known one keeps what is known (KIP-320): the
+    /// answer came from a broker that lags behind.
     pub(crate) fn updated(&self, answer: MetadataResponse, all: bool) -> Self {
         let mut topics = if all { HashMap::new() } else { self.topics.clone() };
         for topic in answer.topics {
@@ -203,5 +203,62 @@ fn partition_info(partition: &MetadataResponsePartition, known: Option<&TopicInf
         leader_epoch: partition.leader_epoch,
         replicas: nodes(&partition.replica_nodes),
         in_sync: nodes(&partition.isr_nodes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
+    use kafka_protocol::messages::{BrokerId, TopicName};
+    use kafka_protocol::protocol::StrBytes;
+
+    fn topic(name: &'static str, id: u128, partitions: &[(i32, i32, i32)]) -> MetadataResponseTopic {
+        let partition = |&(index, leader, epoch): &(i32, i32, i32)| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index)
+                .with_leader_id(BrokerId(leader))
+                .with_leader_epoch(epoch)
+        };
+        MetadataResponseTopic::default()
+            .with_name(Some(TopicName(StrBytes::from_static_str(name))))
+            .with_topic_id(Uuid::from_u128(id))
+            .with_partitions(partitions.iter().map(partition).collect())
+    }
+
+    fn answer(topics: Vec<MetadataResponseTopic>) -> MetadataResponse {
+        let broker = MetadataResponseBroker::default().with_node_id(BrokerId(1)).with_port(9092);
+        MetadataResponse::default().with_brokers(vec![broker]).with_topics(topics)
+    }
+
+    #[test]
+    fn an_answer_adds_to_what_is_known_unless_it_lists_everything() {
+        let first = MetadataSnapshot::default().updated(answer(vec![topic("a", 1, &[(0, 1, 0)])]), false);
+        let second = first.updated(answer(vec![topic("b", 2, &[(1, 1, 0), (0, 2, 0)])]), false);
+        assert_eq!(second.partition_count("a"), Some(1));
+        assert_eq!(second.partition_count("b"), Some(2), "in whatever order they are listed");
+        assert_eq!(second.partition("b", 1).unwrap().leader, Some(NodeId(1)));
+        let third = second.updated(answer(vec![topic("b", 2, &[(0, 1, 0)])]), true);
+        assert!(third.topic("a").is_none() && third.generation == 3);
+    }
+
+    #[test]
+    fn an_answer_that_lags_behind_does_not_bring_an_old_leader_back() {
+        let known = MetadataSnapshot::default().updated(answer(vec![topic("a", 1, &[(0, 2, 7)])]), false);
+        let late = known.updated(answer(vec![topic("a", 1, &[(0, 1, 6)])]), false);
+        assert_eq!(late.leader("a", 0).unwrap(), (NodeId(2), 7));
+        let anew = known.updated(answer(vec![topic("a", 9, &[(0, 1, 0)])]), false);
+        assert_eq!(anew.leader("a", 0).unwrap(), (NodeId(1), 0), "another topic of the same name");
+        let gone = known.updated(answer(vec![topic("a", 1, &[(0, -1, 8)])]), false);
+        assert!(gone.leader("a", 0).unwrap_err().is_retriable());
+    }
+
+    #[test]
+    fn partitions_with_holes_are_not_taken() {
+        let odd = answer(vec![topic("a", 1, &[(0, 1, 0), (2, 1, 0)]), topic("b", 2, &[(-1, 1, 0)])]);
+        let snapshot = MetadataSnapshot::default().updated(odd, false);
+        assert!(snapshot.topic("a").is_none() && snapshot.topic("b").is_none());
+        let port = answer(vec![]).with_brokers(vec![MetadataResponseBroker::default().with_port(70_000)]);
+        assert!(MetadataSnapshot::default().updated(port, false).brokers.is_empty());
     }
 }

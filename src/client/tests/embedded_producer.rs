@@ -229,9 +229,9 @@ async fn records_that_cannot_be_delivered_in_time_say_whether_they_may_be_writte
 #[tokio::test]
 async fn memory_is_bounded_and_space_comes_back() {
     let setup = setup(NewTopic::new("t", 1, 1), &[("buffer.memory", "20000"), ("batch.size", "4000")]).await;
-    setup.append(0, 20_000).await;
+    setup.append(0, 5_000).await;
     setup.producer.flush().await;
-    setup.check(20_000).await;
+    setup.check(5_000).await;
 }
 
 #[tokio::test]

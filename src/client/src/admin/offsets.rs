@@ -54,8 +54,8 @@ pub struct ListedOffset {
 type Found = Result<ListedOffset, ClientError>;
 
 impl Admin {
-    /// Offsets of partitions, each asked of its leader. Partitions whose leader moves or is missing are retried
-    /// for `default.api.timeout.ms`.
+    /// Offsets of partitions, each asked of its leader. Partitions whose leader moves or is missing are
+    /// retried for `default.api.timeout.ms`.
     pub async fn list_offsets(
         &self,
         partitions: &[(TopicPartition, OffsetSpec)],
@@ -92,7 +92,8 @@ impl Admin {
         Ok(partitions.iter().map(take).collect())
     }
 
-    /// One round: a request to each leader for each kind of offset, since a request may name a partition only once.
+    /// One round: a request to each leader for each kind of offset, since a request may name a
+    /// partition only once.
     async fn list_offsets_once(
         &self,
         items: &[(TopicPartition, OffsetSpec)],

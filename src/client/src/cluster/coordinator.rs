@@ -21,8 +21,9 @@ pub enum CoordinatorKind {
 }
 
 impl Cluster {
-    /// The coordinator of a group. Found once and remembered until [`Cluster::forget_coordinator`]; retried for
-    /// `default.api.timeout.ms`, since the first group of a cluster has the offsets topic created.
+    /// The coordinator of a group. Found once and remembered until [`Cluster::forget_coordinator`];
+    /// retried for `default.api.timeout.ms`, since the first group of a cluster has the offsets topic
+    /// created.
     pub async fn coordinator(&self, group: &str) -> Result<NodeId, ClientError> {
         self.coordinator_of(CoordinatorKind::Group, group).await
     }

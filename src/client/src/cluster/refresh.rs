@@ -69,8 +69,9 @@ impl Cluster {
     /// Asks the cluster now, and gives a snapshot that is newer than this call. Concurrent calls share a
     /// request. `allow_auto_create` lets the broker create missing topics, if it is configured to.
     ///
-    /// One pass over all known brokers and bootstrap servers; [`ClientError::Unreachable`] says what happened at each. A topic
-    /// that the cluster does not know is no error here: see [`crate::metadata::TopicInfo::error`]. Cancel-safe.
+    /// One pass over all known brokers and bootstrap servers; [`ClientError::Unreachable`] says what
+    /// happened at each. A topic that the cluster does not know is no error here: see
+    /// [`crate::metadata::TopicInfo::error`]. Cancel-safe.
     pub async fn refresh(
         &self,
         topics: TopicSelection,

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 impl Cluster {
     /// Runs `attempt` until it succeeds or fails with an error that is not retriable, with
-    /// `retry.backoff.ms` growing to `retry.backoff.max.ms` in between. Metadata is refreshed in the background when
-    /// the error suggests it. After `timeout` the last error is given within [`ClientError::Exhausted`], which names
-    /// `what` was tried. The attempt under way is not cut off.
+    /// `retry.backoff.ms` growing to `retry.backoff.max.ms` in between. Metadata is refreshed in the
+    /// background when the error suggests it. After `timeout` the last error is given within
+    /// [`ClientError::Exhausted`], which names `what` was tried. The attempt under way is not cut off.
     ///
     /// Only for operations that may be carried out twice. Cancel-safe if `attempt` is.
     pub async fn retrying<T, F>(

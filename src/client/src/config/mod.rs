@@ -50,8 +50,8 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// Reads the settings. Unknown keys end up in [`Self::unused`]; a value that its key does not take is an error that
-    /// names both.
+    /// Reads the settings. Unknown keys end up in [`Self::unused`]; a value that its key does not take
+    /// is an error that names both.
     pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let reader = Reader::new(map);
         let servers = reader

@@ -68,8 +68,8 @@ pub(crate) fn decode_response<R: Request>(body: Bytes, version: i16) -> Result<R
     R::Response::decode(&mut body, version).map_err(|e| e.to_string().trim().to_owned())
 }
 
-/// Whether the body of the response is in the flexible encoding (KIP-482). The header of ApiVersions never is,
-/// so that any client can read it.
+/// Whether the body of the response is in the flexible encoding (KIP-482). The header of ApiVersions
+/// never is, so that any client can read it.
 pub(super) fn is_flexible<R: Request>(version: i16) -> bool {
     R::Response::header_version(version) >= 1 || (R::KEY == ApiKey::ApiVersions as i16 && version >= 3)
 }

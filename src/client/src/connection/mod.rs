@@ -190,8 +190,8 @@ impl Connection {
         FrameHead { api_key, version, header_version, correlation_id, client_id }
     }
 
-    /// Queues a frame. Frames are written in the order in which these futures complete. With `answered` false the broker sends
-    /// no answer, and the reply is an empty body once the frame is written.
+    /// Queues a frame. Frames are written in the order in which these futures complete. With `answered`
+    /// false the broker sends no answer, and the reply is an empty body once the frame is written.
     pub(crate) async fn send(
         &self,
         frame: Frame,

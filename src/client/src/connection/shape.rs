@@ -1,8 +1,8 @@
 //! A check of response bodies before they are decoded.
 //!
-//! The decoder of messages reserves memory by the counts that it reads, so a wrong count could ask for more than
-//! there is and end the process. Here the body is walked first, without allocating: every element
-//! that is counted must be there. What passes is decoded in memory proportional to its bytes.
+//! The decoder of messages reserves memory by the counts that it reads, so a wrong count could ask for
+//! more than there is and end the process. Here the body is walked first, without allocating: every
+//! element that is counted must be there. What passes is decoded in memory proportional to its bytes.
 
 use super::shapes;
 

@@ -15,7 +15,8 @@ struct Entry {
 }
 
 impl ErrorCode {
-    /// Kafka's name of the code, such as `NOT_COORDINATOR`; `UNKNOWN_CODE` for a code that this client does not know.
+    /// Kafka's name of the code, such as `NOT_COORDINATOR`; `UNKNOWN_CODE` for a code that this client
+    /// does not know.
     pub fn name(self) -> &'static str {
         self.entry().map_or("UNKNOWN_CODE", |e| e.name)
     }

@@ -35,9 +35,10 @@ impl<'a> Appender<'a> {
     /// Appends one record; on an error nothing of it is kept. Never waits and allocates nothing, apart from
     /// new batches and their growth.
     ///
-    /// Without a `partition`, records with a key go where Java's client sends them (murmur2), others stick to one partition
-    /// for a batch's worth of bytes. `timestamp` is in milliseconds since the epoch. `token` comes back with
-    /// the acknowledgement; consecutive records of a partition with the same token are acknowledged as one run.
+    /// Without a `partition`, records with a key go where Java's client sends them (murmur2), others
+    /// stick to one partition for a batch's worth of bytes. `timestamp` is in milliseconds since the
+    /// epoch. `token` comes back with the acknowledgement; consecutive records of a partition with the
+    /// same token are acknowledged as one run.
     #[expect(clippy::too_many_arguments, reason = "a struct a record would only be taken apart again")]
     pub fn append<'h, H>(
         &mut self,

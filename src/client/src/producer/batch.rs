@@ -95,8 +95,8 @@ impl Batch {
         bytes
     }
 
-    /// Two batches with the records of this one, which was refused for its size. `None` if there is only one record,
-    /// which cannot be split.
+    /// Two batches with the records of this one, which was refused for its size. `None` if there is
+    /// only one record, which cannot be split.
     pub(super) fn halves(&self) -> Option<(Self, Self)> {
         let Content::Sealed(bytes) = &self.content else { return None };
         if self.count < 2 {

@@ -1,8 +1,8 @@
 //! Settings of a producer.
 //!
-//! Keys and texts are those of `org.apache.kafka.clients.producer.ProducerConfig` (4.x). Two defaults differ, since
-//! a batch is sent as soon as a request slot is free and grows only until then: `batch.size` is the largest
-//! size of a batch rather than a unit of memory, and `linger.ms` is 0.
+//! Keys and texts are those of `org.apache.kafka.clients.producer.ProducerConfig` (4.x). Two defaults
+//! differ, since a batch is sent as soon as a request slot is free and grows only until then:
+//! `batch.size` is the largest size of a batch rather than a unit of memory, and `linger.ms` is 0.
 
 use crate::config::{Reader, invalid};
 use crate::error::ConfigError;
@@ -87,8 +87,8 @@ impl Default for ProducerConfig {
 }
 
 impl ProducerConfig {
-    /// Reads the settings. Unknown keys end up in [`Self::unused`]; wrong values, and values that do not fit together, are
-    /// errors that name the key.
+    /// Reads the settings. Unknown keys end up in [`Self::unused`]; wrong values, and values that do
+    /// not fit together, are errors that name the key.
     pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let reader = Reader::new(map);
         let acks = match reader.one_of("acks", "all", &["all", "-1", "0", "1"])? {
@@ -125,8 +125,8 @@ impl ProducerConfig {
         config.settle_idempotence()
     }
 
-    /// Idempotence needs acks=all, retries, and at most five requests in flight. As in Java: if it was asked for, others
-    /// are errors; if not, it is off.
+    /// Idempotence needs acks=all, retries, and at most five requests in flight. As in Java: if it was
+    /// asked for, others are errors; if not, it is off.
     fn settle_idempotence(mut self) -> Result<Self, ConfigError> {
         let obstacle = if self.acks != Acks::All {
             "Must set acks to all in order to use the idempotent producer. Otherwise we cannot guarantee idempotence."

@@ -7,9 +7,10 @@
 //! - [`config`], [`error`]: settings; what can go wrong when and after appending.
 //! - [`partitioner`]: which partition a record goes to.
 //! - `accumulator`, `batch`: open batches, bounded by `buffer.memory`.
-//! - `sender`: the one task that owns all that is being sent; with `node` (a broker), `lane` (a partition) and
-//!   `request` (the frame).
-//! - `ordering`: the order of a partition's batches, a state machine without I/O; `identity`: the producer id.
+//! - `sender`: the one task that owns all that is being sent; with `node` (a broker), `lane` (a
+//!   partition) and `request` (the frame).
+//! - `ordering`: the order of a partition's batches, a state machine without I/O; `identity`: the
+//!   producer id.
 //!
 //! # How data flows
 //!
@@ -19,8 +20,9 @@
 //!    └──────────────────── AckSink, in order, by batch ◀─ ordering ◀─ answers in order ◀─────┘
 //! ```
 //!
-//! A batch that is not full is sent as soon as fewer than `max.in.flight` requests are out, else it grows until a
-//! slot is free: small batches when there is time, large ones under load, without a clock.
+//! A batch that is not full is sent as soon as fewer than `max.in.flight` requests are out, else it
+//! grows until a slot is free: small batches when there is time, large ones under load, without a
+//! clock.
 //!
 //! # What it must never do
 //!
@@ -102,7 +104,8 @@ impl Producer {
         Self { shared, config, sender }
     }
 
-    /// A topic to append to. Interned: asking again gives the same. Its partitions are fetched in the background.
+    /// A topic to append to. Interned: asking again gives the same. Its partitions are fetched in the
+    /// background.
     pub fn topic(&self, name: &str) -> TopicRef {
         let (topic, wanted) = {
             let mut accumulator = self.shared.lock();
@@ -126,8 +129,8 @@ impl Producer {
         Appender::new(&self.shared)
     }
 
-    /// Waits until the record that was refused with [`AppendError::BufferFull`] is likely to fit, or the producer is
-    /// closed. Cancel-safe.
+    /// Waits until the record that was refused with [`AppendError::BufferFull`] is likely to fit, or
+    /// the producer is closed. Cancel-safe.
     pub async fn wait_for_space(&self) {
         loop {
             let notified = self.shared.space.notified();
@@ -143,8 +146,8 @@ impl Producer {
         }
     }
 
-    /// Waits until the partitions of the topic are known, for `max.block.ms` at most. A topic that does not exist is
-    /// waited for, and created by the broker if it is configured to. Cancel-safe.
+    /// Waits until the partitions of the topic are known, for `max.block.ms` at most. A topic that does
+    /// not exist is waited for, and created by the broker if it is configured to. Cancel-safe.
     pub async fn wait_for_metadata(&self, topic: &TopicRef) -> Result<(), MetadataError> {
         let deadline = Instant::now() + self.config.max_block;
         loop {
@@ -179,8 +182,8 @@ impl Producer {
         None
     }
 
-    /// Waits until everything that was appended so far is acknowledged or given up. Nothing lingers meanwhile.
-    /// Cancel-safe.
+    /// Waits until everything that was appended so far is acknowledged or given up. Nothing lingers
+    /// meanwhile. Cancel-safe.
     pub async fn flush(&self) {
         let target = self.shared.lock().high_serial();
         let _flushing = Flushing::start(&self.shared);

@@ -56,8 +56,8 @@ impl Node {
         }
     }
 
-    /// The oldest request, if it was answered: answers are worked on in the order of the requests, whatever order the
-    /// runtime delivers them in.
+    /// The oldest request, if it was answered: answers are worked on in the order of the requests,
+    /// whatever order the runtime delivers them in.
     pub(super) fn pop_answered(&mut self) -> Option<(Vec<Item>, Answer)> {
         self.requests.front()?.answer.as_ref()?;
         let request = self.requests.pop_front()?;

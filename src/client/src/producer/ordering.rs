@@ -8,13 +8,14 @@
 //!
 //! - Nothing is sent while a batch that comes *later* is in flight: that one could be written first.
 //!   So after a failure all in flight is waited for, then sending starts again from the oldest.
-//! - Until a batch was written, and again after each failure, one batch is in flight. A broker that has no
-//!   state of the producer takes any sequence number, so a second batch could be written where the first was refused.
+//! - Until a batch was written, and again after each failure, one batch is in flight. A broker that has
+//!   no state of the producer takes any sequence number, so a second batch could be written where the
+//!   first was refused.
 //! - A batch keeps its sequence number when it is sent again, so that the broker recognises what it has
 //!   written already (KIP-98). It gets another one only when it is certain that it was not written.
-//! - When a gap in the sequence is certain (a batch was refused for good, or the broker lost its state), the
-//!   epoch is raised and the sequence starts at 0, once nothing is in flight (KIP-360). A batch that follows a
-//!   gap cannot have been written, so nothing is written twice.
+//! - When a gap in the sequence is certain (a batch was refused for good, or the broker lost its
+//!   state), the epoch is raised and the sequence starts at 0, once nothing is in flight (KIP-360). A
+//!   batch that follows a gap cannot have been written, so nothing is written twice.
 //! - A refusal with OUT_OF_ORDER_SEQUENCE_NUMBER means a gap only for the oldest batch. For others it is the
 //!   consequence of an earlier one's failure.
 //!
@@ -184,8 +185,8 @@ impl<B, R> Ordering<B, R> {
         }
     }
 
-    /// Puts the oldest waiting batch in flight. `None` if there is none, sending is blocked, or an identity is
-    /// needed. The caller sends it; batches must go out in the order of these calls.
+    /// Puts the oldest waiting batch in flight. `None` if there is none, sending is blocked, or an
+    /// identity is needed. The caller sends it; batches must go out in the order of these calls.
     pub(crate) fn depart(&mut self) -> Option<(Departure, &mut B)> {
         if self.is_blocked() {
             return None;
@@ -238,7 +239,8 @@ impl<B, R> Ordering<B, R> {
         }
     }
 
-    /// Replaces a batch in flight that was refused for its size, and not written, by two that hold its records.
+    /// Replaces a batch in flight that was refused for its size, and not written, by two that hold its
+    /// records.
     pub(crate) fn split(&mut self, id: u64, first: (B, i32), second: (B, i32)) {
         let Some(at) = self.entries.iter().position(|e| e.id == id && e.is_in_flight()) else {
             return;
@@ -260,8 +262,8 @@ impl<B, R> Ordering<B, R> {
         self.next_id += 2;
     }
 
-    /// Gives up waiting batches. `error` makes the result; its second argument tells whether the batch may have been
-    /// written all the same.
+    /// Gives up waiting batches. `error` makes the result; its second argument tells whether the batch
+    /// may have been written all the same.
     pub(crate) fn give_up(&mut self, expired: impl Fn(&B) -> bool, mut error: impl FnMut(&B, bool) -> R) {
         // From the end, so that sequence numbers are freed where possible rather than leave a gap.
         for at in (0..self.entries.len()).rev() {

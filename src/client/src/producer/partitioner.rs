@@ -50,8 +50,8 @@ impl Sticky {
         Self { current: None, bytes: 0, rng }
     }
 
-    /// The partition for the next record. `available` are the partitions with a leader; if there are none, any
-    /// of `partitions` is taken.
+    /// The partition for the next record. `available` are the partitions with a leader; if there are
+    /// none, any of `partitions` is taken.
     pub(crate) fn partition(&mut self, partitions: i32, available: &[i32], batch_size: usize) -> i32 {
         if let Some(current) = self.current.filter(|c| self.bytes < batch_size && *c < partitions) {
             return current;

@@ -24,8 +24,8 @@ pub(super) struct Part {
     pub(super) bytes: Bytes,
 }
 
-/// Encodes a request of one batch a partition. Parts of a topic must be next to each other. `None` if it is too large for a
-/// frame, which `max.request.size` prevents.
+/// Encodes a request of one batch a partition. Parts of a topic must be next to each other. `None` if
+/// it is too large for a frame, which `max.request.size` prevents.
 pub(super) fn encode(head: &FrameHead, acks: Acks, timeout_ms: i32, parts: &[Part]) -> Option<Frame> {
     let flexible = head.version >= FIRST_FLEXIBLE;
     let topics: Vec<&[Part]> = parts.chunk_by(|a, b| a.lane.topic == b.lane.topic).collect();

@@ -7,8 +7,9 @@
 //! - `settle`: from answers to acknowledgements, or back to the lanes.
 //! - `upkeep`: metadata, the producer id, batches that took too long, the end.
 //!
-//! Each turn of the loop is a few events and as many requests as there are free slots. The accumulator's lock is held only
-//! to take batches and to give memory back; checksums, encoding and the sink's calls happen outside.
+//! Each turn of the loop is a few events and as many requests as there are free slots. The
+//! accumulator's lock is held only to take batches and to give memory back; checksums, encoding and the
+//! sink's calls happen outside.
 
 mod dispatch;
 mod settle;
@@ -235,7 +236,8 @@ impl Sender {
 }
 
 impl Drop for Sender {
-    /// Nobody is left waiting, also after a panic of the sink: then batches that are not reported are lost to it.
+    /// Nobody is left waiting, also after a panic of the sink: then batches that are not reported are
+    /// lost to it.
     fn drop(&mut self) {
         let lost = {
             let mut accumulator = self.shared.lock();

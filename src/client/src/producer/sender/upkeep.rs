@@ -140,7 +140,10 @@ impl Sender {
             return self.note_error(&error);
         }
         match self.config.idempotence {
-            Idempotence::Required => self.identity = IdentityState::Refused(error),
+            Idempotence::Required => {
+                self.identity = IdentityState::Refused(error);
+                self.next_expiry = now;
+            }
             Idempotence::IfPossible | Idempotence::Off => {
                 tracing::warn!(
                     %error,
