@@ -67,7 +67,7 @@ impl SinkConnector for FileStreamSinkConnector {
 
     /// Any offset will do: nothing in the file depends on it.
     async fn alter_offsets(
-        &self,
+        &mut self,
         _config: &ConfigMap,
         _offsets: &[(TopicPartition, Option<i64>)],
     ) -> Result<bool, ConnectError> {

@@ -137,7 +137,7 @@ impl SourceConnector for FileStreamSourceConnector {
     }
 
     async fn alter_offsets(
-        &self,
+        &mut self,
         config: &ConfigMap,
         offsets: &[(Map, Option<Map>)],
     ) -> Result<bool, ConnectError> {
@@ -213,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn altered_offsets_are_checked_in_connects_words() {
-        let connector = FileStreamSourceConnector::default();
+        let mut connector = FileStreamSourceConnector::default();
         let file = config(&[("topic", "t"), ("file", "f")]);
         let partition: Map = [(FILENAME_FIELD, Value::string("f"))].into_iter().collect();
         let offset = |value: Value| -> Map { [(POSITION_FIELD, value)].into_iter().collect() };

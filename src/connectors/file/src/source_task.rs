@@ -37,6 +37,8 @@ pub(crate) struct FileSourceTask {
 
 #[derive(Debug)]
 struct Running {
+    /// Name of the connector, for the log.
+    connector: String,
     settings: SourceSettings,
     partition: Map,
     input: Input,
@@ -141,7 +143,17 @@ impl Running {
         } else {
             Input::Stream(stream::read(read, true)?)
         };
-        Ok(Self { settings, partition, input, block: None, pause: FIRST_PAUSE, told: None, failure: None })
+        let connector = context.connector_name().to_owned();
+        Ok(Self {
+            connector,
+            settings,
+            partition,
+            input,
+            block: None,
+            pause: FIRST_PAUSE,
+            told: None,
+            failure: None,
+        })
     }
 
     async fn poll(&mut self, batch: &mut SourceBatch) -> Result<(), ConnectError> {
@@ -234,21 +246,18 @@ impl Running {
         }
         self.told = waiting;
         let file = self.settings.file.as_deref().unwrap_or("standard input");
+        let connector = &self.connector;
         match waiting {
             None => {}
             Some(Waiting::Missing) => {
-                tracing::warn!(file, topic = self.settings.topic, "there is no such file: waiting for it");
+                tracing::warn!(connector, file, "there is no such file: waiting for it to be created");
             }
             Some(Waiting::Ended) => {
-                tracing::info!(
-                    file,
-                    topic = self.settings.topic,
-                    "the input is at its end: all lines were read"
-                );
+                tracing::info!(connector, file, "the input is at its end: all lines were read");
             }
             Some(Waiting::Unfinished(bytes)) => tracing::info!(
+                connector,
                 file,
-                topic = self.settings.topic,
                 bytes,
                 "the last line has no line end: it is held back until it has one, since it may still grow"
             ),
