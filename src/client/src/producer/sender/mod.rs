@@ -132,8 +132,9 @@ impl Sender {
                 self.stop();
                 return;
             }
-            self.tend(now);
             self.dispatch(now);
+            // Afterwards, since it finds out what is missing.
+            self.tend(now);
             self.wait(self.next_timer(now)).await;
         }
     }
