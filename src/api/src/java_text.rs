@@ -91,17 +91,54 @@ pub fn append_i64(out: &mut Vec<u8>, value: i64) {
 
 /// Appends a double as `Double.toString` gives it (of Java 19 and later: always the shortest digits).
 pub fn append_f64(out: &mut Vec<u8>, value: f64) {
-    let scientific = format!("{:e}", value.abs());
+    let mut digits = Digits::default();
+    // Writing to Digits cannot fail: the longest is 1.7976931348623157e-308.
+    let _ = write!(digits, "{:e}", value.abs());
     // One digit is not enough for Java: 4.9E-324, not 5E-324.
-    let scientific = if scientific.contains('.') { scientific } else { format!("{:.1e}", value.abs()) };
-    append_float(out, value.is_sign_negative(), value.is_nan(), value.is_infinite(), &scientific);
+    if !digits.text().contains('.') {
+        digits = Digits::default();
+        let _ = write!(digits, "{:.1e}", value.abs());
+    }
+    append_float(out, value.is_sign_negative(), value.is_nan(), value.is_infinite(), digits.text());
 }
 
 /// Appends a float as `Float.toString` gives it.
 pub fn append_f32(out: &mut Vec<u8>, value: f32) {
-    let scientific = format!("{:e}", value.abs());
-    let scientific = if scientific.contains('.') { scientific } else { format!("{:.1e}", value.abs()) };
-    append_float(out, value.is_sign_negative(), value.is_nan(), value.is_infinite(), &scientific);
+    let mut digits = Digits::default();
+    let _ = write!(digits, "{:e}", value.abs());
+    if !digits.text().contains('.') {
+        digits = Digits::default();
+        let _ = write!(digits, "{:.1e}", value.abs());
+    }
+    append_float(out, value.is_sign_negative(), value.is_nan(), value.is_infinite(), digits.text());
+}
+
+/// A float's text on the stack.
+#[derive(Default)]
+struct Digits {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Digits {
+    fn text(&self) -> &str {
+        // Only ASCII is written.
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+}
+
+impl Write for Digits {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        let room = &mut self.bytes[self.len..];
+        let len = text.len().min(room.len());
+        room[..len].copy_from_slice(&text[..len]);
+        self.len += len;
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// `scientific` is `d.ddde±x`: plain from 10⁻³ up to 10⁷, else with an exponent.

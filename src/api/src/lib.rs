@@ -57,3 +57,7 @@ pub use source::{
 pub use text::{Str, Text};
 pub use transform::{Outcome, Predicate, Transform};
 pub use value::{Map, Struct, Value, ValueRef};
+
+/// The version of Kafka Connect whose behaviour is implemented: what the REST API and the plugins that
+/// stand for Connect's own report.
+pub const CONNECT_VERSION: &str = "4.3.1";

@@ -190,6 +190,10 @@ impl Map {
     /// their number, so that it can be given what a peer sent.
     pub fn from_entries(entries: Vec<(Value, Value)>) -> Self {
         const FEW: usize = 16;
+        let is_repeated = |at: usize| entries[..at].iter().any(|(key, _)| *key == entries[at].0);
+        if entries.len() <= FEW && !(1..entries.len()).any(is_repeated) {
+            return Self { entries };
+        }
         let mut map = Self { entries: Vec::with_capacity(entries.len()) };
         if entries.len() <= FEW {
             for (key, value) in entries {

@@ -38,7 +38,7 @@ use crossdock_api::registry::Plugin;
 
 /// Registers every converter of this crate under the class name that Connect knows it by.
 pub fn register(plugins: &mut Plugins) {
-    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    const VERSION: &str = crossdock_api::CONNECT_VERSION;
     const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
     const BYTE_ARRAY: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
     const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";

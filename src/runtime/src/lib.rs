@@ -37,8 +37,5 @@ pub use herder::{Herder, HerderError};
 pub use standalone::{StandaloneHerder, StartError};
 pub use task::Counters;
 
-/// The version of Kafka Connect whose behaviour is implemented: what `GET /` answers.
-pub const CONNECT_VERSION: &str = "4.3.1";
-
 /// What this was built from: what `GET /` answers as its commit.
 pub const BUILD: &str = concat!("crossdock-", env!("CARGO_PKG_VERSION"));

@@ -371,7 +371,7 @@ impl Herder for StandaloneHerder {
     async fn server_info(&self) -> ServerInfo {
         let cluster_id = tokio::time::timeout(CLUSTER_ID_WAIT, self.cluster.cluster_id()).await;
         ServerInfo {
-            version: crate::CONNECT_VERSION.to_owned(),
+            version: crossdock_api::CONNECT_VERSION.to_owned(),
             commit: crate::BUILD.to_owned(),
             kafka_cluster_id: cluster_id.ok().and_then(Result::ok),
         }

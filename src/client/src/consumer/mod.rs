@@ -46,6 +46,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// What a consumer tells the application.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Consumer {
     /// consumed before [`Consumer::subscribe`] or [`Consumer::assign`]. Must be called within a tokio runtime.
     pub fn start(cluster: Cluster, config: ConsumerConfig) -> Self {
         let shared = Shared::new(cluster.separate(), config);
-        let fetcher = tokio::spawn(fetcher::run(shared.clone()));
+        let fetcher = tokio::spawn(fetcher::run(shared.clone()).in_current_span());
         let group = shared.config.group_id.clone().map(|id| Membership::start(&shared, id));
         Self { shared, group, fetcher, subscribed: false }
     }
@@ -129,7 +130,7 @@ impl Consumer {
     /// Waits for the next event. Changes of the assignment come before records, and calling again after
     /// one of them says that it was dealt with.
     ///
-    /// An error about one partition comes once and leaves the others alone; an error that ends the
+    /// An error about one partition or topic comes once and leaves the others alone; an error that ends the
     /// membership comes again with every call. Cancel-safe: no event is lost when the future is dropped.
     pub async fn next(&mut self) -> Result<ConsumerEvent, ConsumerError> {
         let _inside = self.group.as_ref().map(|membership| membership.group.attend());
@@ -270,7 +271,8 @@ impl Membership {
         };
         let member = ConsumerMember::new(shared.clone());
         let group = Arc::new(Group::start(shared.cluster.clone(), config, Arc::new(member.clone())));
-        let watcher = tokio::spawn(watcher::run(shared.clone(), member.clone(), group.clone()));
+        let watcher =
+            tokio::spawn(watcher::run(shared.clone(), member.clone(), group.clone()).in_current_span());
         Self { group, member, watcher }
     }
 }

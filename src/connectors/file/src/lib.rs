@@ -41,7 +41,7 @@ pub use source::FileStreamSourceConnector;
 use crossdock_api::Plugins;
 use crossdock_api::registry::Plugin;
 
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = crossdock_api::CONNECT_VERSION;
 
 /// Registers both connectors under the class names that Connect knows them by.
 pub fn register(plugins: &mut Plugins) {

@@ -245,12 +245,24 @@ fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     append_quoted(out, |out| base64::append(out, bytes));
 }
 
+/// The bytes that are not written as they are: quotes, backslashes, control characters, and the first
+/// bytes of characters past U+FFFF.
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        escaped[byte] = byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize || byte >= 0xf0;
+        byte += 1;
+    }
+    escaped
+};
+
 /// Appends text with quotes and Jackson's escapes; characters past U+FFFF are two escaped surrogates.
 pub(super) fn append_string(out: &mut Vec<u8>, text: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\' || *b >= 0xf0) {
+    while let Some(at) = rest.iter().position(|b| ESCAPED[usize::from(*b)]) {
         out.extend_from_slice(&rest[..at]);
         let byte = rest[at];
         match byte {
