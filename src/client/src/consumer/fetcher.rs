@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 /// Version 13 names topics by id.
 const FETCH_MAX_VERSION: i16 = 12;
 const LIST_OFFSETS_MAX_VERSION: i16 = 7;
+/// Well below the largest frame that a connection takes; the broker may send one batch more.
+const MAX_FETCH_BYTES: i32 = 64 << 20;
 
 /// The answer to a [`Question`].
 enum Answer {
@@ -158,9 +160,14 @@ async fn fetch(shared: &Shared, node: NodeId, partitions: Vec<Asked>) -> Vec<(As
     let answer = shared.cluster.call(node, ConnectionClass::Fetch, request, FETCH_MAX_VERSION, timeout).await;
     let response = match answer {
         Ok(response) => response,
-        Err(error) => {
-            tracing::info!(%node, %error, "a fetch failed and is repeated");
+        // A broken answer may be an accident of this connection, which is closed now.
+        Err(error) if error.is_retriable() || matches!(error, ClientError::Protocol { .. }) => {
+            tracing::warn!(%node, %error, "a fetch failed and is repeated");
             return partitions.into_iter().map(|asked| (asked, Fetched::Nothing)).collect();
+        }
+        Err(error) => {
+            let failed = |asked| (asked, Fetched::Failed(error.clone().into()));
+            return partitions.into_iter().map(failed).collect();
         }
     };
     if let Err(code) = ErrorCode(response.error_code).ok() {
@@ -201,7 +208,7 @@ fn fetch_request(shared: &Shared, partitions: &[Asked]) -> FetchRequest {
         .with_replica_id(BrokerId(-1))
         .with_max_wait_ms(i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX))
         .with_min_bytes(config.fetch_min_bytes)
-        .with_max_bytes(config.fetch_max_bytes)
+        .with_max_bytes(config.fetch_max_bytes.min(MAX_FETCH_BYTES))
         .with_isolation_level(config.isolation_level.number())
         .with_session_id(0)
         .with_session_epoch(-1)

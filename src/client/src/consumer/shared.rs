@@ -10,6 +10,7 @@ use super::state::{Limits, State};
 use super::{ConsumerEvent, IsolationLevel};
 use crate::cluster::Cluster;
 use crate::metadata::TopicPartition;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
@@ -29,6 +30,8 @@ pub(super) struct Inner {
     pub(super) state: State,
     pending: Option<Change>,
     delivered: Option<Delivered>,
+    /// Errors that are told once and end nothing.
+    notices: VecDeque<ConsumerError>,
     fatal: Option<ConsumerError>,
 }
 
@@ -57,7 +60,13 @@ impl Shared {
             reset: config.auto_offset_reset,
             has_group: config.group_id.is_some(),
         };
-        let inner = Inner { state: State::new(limits), pending: None, delivered: None, fatal: None };
+        let inner = Inner {
+            state: State::new(limits),
+            pending: None,
+            delivered: None,
+            notices: VecDeque::new(),
+            fatal: None,
+        };
         Arc::new(Self {
             cluster,
             config,
@@ -104,6 +113,9 @@ impl Shared {
         if let Some(change) = inner.pending.take() {
             return Some(Ok(inner.deliver(change)));
         }
+        if let Some(notice) = inner.notices.pop_front() {
+            return Some(Err(notice));
+        }
         if let Some(error) = &inner.fatal {
             return Some(Err(error.clone()));
         }
@@ -145,6 +157,12 @@ impl Shared {
         self.to_application.notify_one();
     }
 
+    /// Tells the application of an error that ends nothing.
+    pub(super) fn report(&self, error: ConsumerError) {
+        self.lock().notices.push_back(error);
+        self.to_application.notify_one();
+    }
+
     /// The membership has ended by an error.
     pub(super) fn fail(&self, error: ConsumerError) {
         let mut inner = self.lock();
@@ -166,6 +184,7 @@ impl Shared {
         inner.state.clear();
         inner.pending = None;
         inner.delivered = None;
+        inner.notices.clear();
         inner.fatal = None;
     }
 }
@@ -173,7 +192,7 @@ impl Shared {
 impl Inner {
     /// Whether all positions are known, or there is something to be taken first.
     pub(super) fn is_located(&self) -> bool {
-        self.pending.is_some() || self.fatal.is_some() || self.state.all_located()
+        self.pending.is_some() || !self.notices.is_empty() || self.fatal.is_some() || self.state.all_located()
     }
 
     fn deliver(&mut self, change: Change) -> ConsumerEvent {

@@ -3,10 +3,10 @@
 
 use super::member::{ConsumerMember, PartitionCounts};
 use super::shared::Shared;
-use crate::error::ErrorCode;
+use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::group::Group;
 use crate::metadata::{MetadataSnapshot, TopicSelection};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ const WARN_INTERVAL: Duration = Duration::from_secs(60);
 /// Runs until it is aborted.
 pub(super) async fn run(shared: Arc<Shared>, member: Arc<ConsumerMember>, group: Arc<Group>) {
     let mut warned_at: Option<Instant> = None;
+    let mut refused = BTreeMap::new();
     loop {
         let led = member.led();
         let topics = watched(&member, led.as_ref());
@@ -25,6 +26,7 @@ pub(super) async fn run(shared: Arc<Shared>, member: Arc<ConsumerMember>, group:
             let named = TopicSelection::Named(topics.iter().cloned().collect());
             match shared.cluster.refresh(named, shared.config.allow_auto_create_topics).await {
                 Ok(metadata) => {
+                    report_refused(&shared, &metadata, &topics, &mut refused);
                     let missing = missing(&metadata, &topics);
                     if !missing.is_empty() {
                         wait = wait.min(MISSING_INTERVAL);
@@ -57,6 +59,24 @@ fn watched(member: &ConsumerMember, led: Option<&PartitionCounts>) -> BTreeSet<A
 
 fn missing(metadata: &MetadataSnapshot, topics: &BTreeSet<Arc<str>>) -> Vec<Arc<str>> {
     topics.iter().filter(|t| metadata.topic(t).is_none()).cloned().collect()
+}
+
+/// Tells the application once of every topic that waiting will not bring.
+fn report_refused(
+    shared: &Shared,
+    metadata: &MetadataSnapshot,
+    topics: &BTreeSet<Arc<str>>,
+    told: &mut BTreeMap<Arc<str>, ErrorCode>,
+) {
+    let lasting =
+        |code| matches!(code, ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION);
+    let refused = topics.iter().filter_map(|t| Some((t.clone(), metadata.topics.get(t)?.error)));
+    let refused: BTreeMap<_, _> = refused.filter(|(_, code)| lasting(*code)).collect();
+    for (topic, code) in refused.iter().filter(|(topic, code)| told.get(*topic) != Some(*code)) {
+        let error = BrokerError::new(*code, "Metadata").topic(topic.clone());
+        shared.report(ClientError::from(error).into());
+    }
+    *told = refused;
 }
 
 fn changed(metadata: &MetadataSnapshot, led: Option<&PartitionCounts>) -> bool {

@@ -6,7 +6,7 @@
 
 use super::driver::Driver;
 use super::membership::{Generation, GenerationEnd, Member, Standing};
-use super::poll_clock::{Inside, PollClock};
+use super::poll_clock::{Attendance, PollClock};
 use crate::cluster::Cluster;
 use crate::error::{ClientError, ErrorCode};
 use bytes::Bytes;
@@ -125,7 +125,7 @@ impl Group {
 
     /// The application attends to the group until the guard is dropped; see
     /// [`GroupConfig::max_poll_interval`].
-    pub(crate) fn attend(&self) -> Inside<'_> {
+    pub fn attend(&self) -> Attendance<'_> {
         self.shared.clock.enter()
     }
 

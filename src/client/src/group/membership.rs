@@ -17,6 +17,10 @@
 //! Heartbeats go on in `Preparing`, so that an application that is slow to give up its assignment
 //! stays a member. It must never send a JoinGroup before the application said [`Membership::prepared`].
 
+mod action;
+
+pub use action::{Action, Generation, GenerationEnd, Joined, Member, ReplyError, Standing};
+
 use crate::error::ErrorCode;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -37,137 +41,16 @@ pub struct MembershipConfig {
     pub retry_backoff_max: Duration,
 }
 
-/// One generation of the group, as this member takes part in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generation {
-    /// Number of the generation.
-    pub id: i32,
-    /// Id that the coordinator gave to this member.
-    pub member_id: Arc<str>,
-    /// Protocol that the coordinator chose among those of all members.
-    pub protocol: Arc<str>,
-}
-
-/// A member as the leader sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// Member id.
-    pub member_id: String,
-    /// `group.instance.id` of a static member.
-    pub instance_id: Option<String>,
-    /// The member's metadata for the chosen protocol.
-    pub metadata: Bytes,
-}
-
-/// How a generation ended for this member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GenerationEnd {
-    /// In order: offsets can still be committed under the old generation.
-    Rebalance,
-    /// The coordinator knows the member no more; others may have the assignment already.
-    Lost,
-}
-
-/// What the driver has to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Tell the application that its assignment ends; then call [`Membership::prepared`].
-    Prepare(GenerationEnd),
-    /// Tell the application, which is giving up its assignment, that it is lost already.
-    LostMeanwhile,
-    /// Send JoinGroup; answer with [`Membership::on_join`].
-    Join {
-        /// Number to give back with the answer.
-        attempt: u64,
-        /// Member id; empty for a new member.
-        member_id: Arc<str>,
-    },
-    /// This member leads: compute everyone's assignment; answer with [`Membership::assign`].
-    Assign {
-        /// Number to give back with the answer.
-        attempt: u64,
-        /// The generation.
-        generation: Generation,
-        /// All members.
-        members: Vec<Member>,
-    },
-    /// Send SyncGroup; answer with [`Membership::on_sync`].
-    Sync {
-        /// Number to give back with the answer.
-        attempt: u64,
-        /// The generation.
-        generation: Generation,
-        /// Member ids with their assignments; empty unless this member leads.
-        assignments: Vec<(String, Bytes)>,
-    },
-    /// Hand the assignment to the application.
-    Assigned {
-        /// The generation.
-        generation: Generation,
-        /// The assignment's bytes.
-        assignment: Bytes,
-    },
-    /// Send Heartbeat; answer with [`Membership::on_heartbeat`].
-    Heartbeat {
-        /// Number to give back with the answer.
-        attempt: u64,
-        /// The generation.
-        generation: Generation,
-    },
-    /// Send LeaveGroup; no answer is expected.
-    Leave {
-        /// Id of the member that leaves.
-        member_id: Arc<str>,
-        /// Whether JoinGroup or SyncGroup is still unanswered; both hold up their connection.
-        joining: bool,
-    },
-    /// Look the coordinator up again before the next request.
-    ForgetCoordinator,
-    /// The membership cannot go on; the application has to be told.
-    Failed(ErrorCode),
-}
-
-/// Why a request brought no answer that helps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplyError {
-    /// The coordinator refused it.
-    Code(ErrorCode),
-    /// No coordinator could be reached, or it did not answer; what it did is unknown.
-    Unreachable,
-}
-
-/// The useful part of a JoinGroup response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Joined {
-    /// The generation that begins.
-    pub generation: Generation,
-    /// All members, if this member leads; else `None`.
-    pub members: Option<Vec<Member>>,
-    /// KIP-814: the leader must not compute a new assignment.
-    pub skip_assignment: bool,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Idle,
     Preparing,
     Waiting { until: Instant },
     Joining { attempt: u64 },
-    Assigning { attempt: u64 },
+    Assigning { attempt: u64, skip: bool },
     Syncing { attempt: u64 },
     Stable,
     Failed,
-}
-
-/// What may be done with offsets now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// Member of this generation; offsets can be committed under it.
-    Member(Generation),
-    /// Between two generations: a commit would be refused.
-    Rebalancing,
-    /// Not a member.
-    None,
 }
 
 /// The state machine; see the module's documentation.
@@ -285,7 +168,7 @@ impl Membership {
 
     /// Leaves the group for good (until [`Membership::join`]). A static member sends nothing.
     pub fn leave(&mut self) {
-        if !matches!(self.state, State::Idle | State::Failed) && self.config.instance_id.is_none() {
+        if self.state != State::Idle && self.config.instance_id.is_none() {
             self.push_leave();
         }
         self.state = State::Idle;
@@ -324,10 +207,10 @@ impl Membership {
 
     /// The leader's assignments, or `None` if they could not be computed now.
     pub fn assign(&mut self, now: Instant, attempt: u64, assignments: Option<Vec<(String, Bytes)>>) {
-        if self.state != (State::Assigning { attempt }) {
-            return;
-        }
+        let State::Assigning { attempt: present, skip } = self.state else { return };
         match assignments {
+            _ if present != attempt => {}
+            Some(_) if skip => self.send_sync(Vec::new()),
             Some(assignments) => self.send_sync(assignments),
             None => self.wait(now),
         }
@@ -397,12 +280,12 @@ impl Membership {
         self.member_id = joined.generation.member_id.clone();
         self.generation = Some(joined.generation.clone());
         match joined.members {
-            Some(members) if !joined.skip_assignment => {
+            Some(members) => {
                 let attempt = self.next_attempt();
-                self.state = State::Assigning { attempt };
+                self.state = State::Assigning { attempt, skip: joined.skip_assignment };
                 self.actions.push_back(Action::Assign { attempt, generation: joined.generation, members });
             }
-            _ => self.send_sync(Vec::new()),
+            None => self.send_sync(Vec::new()),
         }
     }
 

@@ -3,7 +3,8 @@
 //! # Layout
 //!
 //! - [`membership`]: joining, leaving, heartbeats and generations as a state machine without I/O.
-//! - [`coordinator`]: [`Group`], the thin driver that carries the machine's actions out.
+//! - [`coordinator`]: [`Group`], the handle, and [`GroupHooks`], the application's part.
+//! - `driver`: the task that carries the machine's actions out; `poll_clock`: whether the application is away.
 //! - [`offsets`]: what a group commits, and how a commit can fail.
 //! - [`protocol`]: the bytes in which consumers tell what they subscribe to and are assigned.
 //! - [`assignor`]: how the leader of a consumer group shares partitions out.
@@ -25,6 +26,7 @@
 
 pub mod assignor;
 pub mod coordinator;
+mod driver;
 pub mod membership;
 pub mod offsets;
 mod poll_clock;
@@ -33,3 +35,4 @@ pub mod protocol;
 pub use coordinator::{Group, GroupConfig, GroupHooks};
 pub use membership::{Generation, GenerationEnd, Member, Standing};
 pub use offsets::{CommitError, OffsetAndMetadata};
+pub use poll_clock::Attendance;

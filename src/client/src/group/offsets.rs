@@ -3,7 +3,8 @@
 //! A member commits under its generation, which the coordinator checks; without membership (manual
 //! assignment) there is no check. Moves of the coordinator are followed until `default.api.timeout.ms`.
 
-use super::coordinator::{Group, str_bytes};
+use super::coordinator::Group;
+use super::driver::str_bytes;
 use super::membership::Standing;
 use crate::cluster::Cluster;
 use crate::connection::ConnectionClass;
@@ -250,7 +251,8 @@ where
 {
     let node = cluster.coordinator(group).await?;
     let timeout = cluster.config().request_timeout;
-    cluster.call_with(node, ConnectionClass::Group, max_version, timeout, request).await
+    // Not the group's connection: a JoinGroup that waits for others would hold up what is behind it.
+    cluster.call_with(node, ConnectionClass::Admin, max_version, timeout, request).await
 }
 
 /// Tries again until `default.api.timeout.ms`, at another coordinator if the error suggests it.

@@ -21,7 +21,7 @@ struct Inner {
 
 /// The application is inside a call until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Inside<'a>(&'a PollClock);
+pub struct Attendance<'a>(&'a PollClock);
 
 impl PollClock {
     pub(crate) fn new(interval: Duration, now: Instant) -> Self {
@@ -30,10 +30,10 @@ impl PollClock {
     }
 
     /// The application calls.
-    pub(crate) fn enter(&self) -> Inside<'_> {
+    pub(crate) fn enter(&self) -> Attendance<'_> {
         self.lock().inside += 1;
         self.entered.notify_waiters();
-        Inside(self)
+        Attendance(self)
     }
 
     /// When the application will have been away for too long; `None` while it is inside.
@@ -63,7 +63,7 @@ impl PollClock {
     }
 }
 
-impl Drop for Inside<'_> {
+impl Drop for Attendance<'_> {
     fn drop(&mut self) {
         let mut inner = self.0.lock();
         inner.inside = inner.inside.saturating_sub(1);

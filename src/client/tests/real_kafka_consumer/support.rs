@@ -17,42 +17,42 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Longer than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub async fn cluster() -> Cluster {
+pub(crate) async fn cluster() -> Cluster {
     cluster_with(&[]).await
 }
 
-pub async fn cluster_with(settings: &[(&str, &str)]) -> Cluster {
+pub(crate) async fn cluster_with(settings: &[(&str, &str)]) -> Cluster {
     let kafka = Kafka::shared().await.expect("a broker");
     let mut map = BTreeMap::from([("bootstrap.servers".to_owned(), kafka.bootstrap().to_owned())]);
     map.extend(settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
     Cluster::new(ClientConfig::from_map(&map).unwrap())
 }
 
-pub fn fresh(prefix: &str) -> String {
+pub(crate) fn fresh(prefix: &str) -> String {
     format!("{prefix}-{}", Uuid::new_v4())
 }
 
-pub async fn topic(cluster: &Cluster, partitions: i32) -> String {
+pub(crate) async fn topic(cluster: &Cluster, partitions: i32) -> String {
     let name = fresh("consumed");
     assert!(Admin::new(cluster.clone()).create_topic(&NewTopic::new(&name, partitions, -1)).await.unwrap());
     name
 }
 
-pub fn tp(topic: &str, partition: i32) -> TopicPartition {
+pub(crate) fn tp(topic: &str, partition: i32) -> TopicPartition {
     TopicPartition::new(topic, partition)
 }
 
 /// Quick heartbeats, so that the tests need not wait for seconds.
-pub fn config(group: &str, settings: &[(&str, &str)]) -> ConsumerConfig {
+pub(crate) fn config(group: &str, settings: &[(&str, &str)]) -> ConsumerConfig {
     let defaults = [("group.id", group), ("auto.offset.reset", "earliest"), ("heartbeat.interval.ms", "200")];
     let pairs = defaults.iter().chain(settings).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
     ConsumerConfig::from_map(&pairs.collect()).unwrap()
 }
 
 /// Appends `values` to a partition as one batch.
-pub async fn produce(cluster: &Cluster, topic: &str, partition: i32, values: &[&str]) {
+pub(crate) async fn produce(cluster: &Cluster, topic: &str, partition: i32, values: &[&str]) {
     let mut batch = BatchBuilder::with_capacity(1000);
     for value in values {
         assert!(batch.append(1, None, Some(value.as_bytes()), std::iter::empty()));
@@ -60,7 +60,7 @@ pub async fn produce(cluster: &Cluster, topic: &str, partition: i32, values: &[&
     produce_batch(cluster, topic, partition, batch.finish(ProducerStamp::NONE, false).to_vec()).await;
 }
 
-pub async fn produce_batch(cluster: &Cluster, topic: &str, partition: i32, batch: Vec<u8>) {
+pub(crate) async fn produce_batch(cluster: &Cluster, topic: &str, partition: i32, batch: Vec<u8>) {
     let data = PartitionProduceData::default().with_index(partition).with_records(Some(batch.into()));
     let name = TopicName(StrBytes::from_string(topic.to_owned()));
     let data = TopicProduceData::default().with_name(name).with_partition_data(vec![data]);
@@ -75,12 +75,12 @@ pub async fn produce_batch(cluster: &Cluster, topic: &str, partition: i32, batch
 }
 
 /// The next event, in time.
-pub async fn next(consumer: &mut Consumer) -> ConsumerEvent {
+pub(crate) async fn next(consumer: &mut Consumer) -> ConsumerEvent {
     tokio::time::timeout(PATIENCE, consumer.next()).await.expect("an event in time").unwrap()
 }
 
 /// The values of the next `count` records; other events are a failure.
-pub async fn values(consumer: &mut Consumer, count: usize) -> Vec<String> {
+pub(crate) async fn values(consumer: &mut Consumer, count: usize) -> Vec<String> {
     let mut values = Vec::new();
     while values.len() < count {
         match next(consumer).await {
@@ -95,7 +95,7 @@ pub async fn values(consumer: &mut Consumer, count: usize) -> Vec<String> {
     values
 }
 
-pub async fn assigned(consumer: &mut Consumer) -> Vec<TopicPartition> {
+pub(crate) async fn assigned(consumer: &mut Consumer) -> Vec<TopicPartition> {
     match next(consumer).await {
         ConsumerEvent::Assigned(partitions) => partitions,
         other => panic!("{other:?}"),
@@ -104,7 +104,7 @@ pub async fn assigned(consumer: &mut Consumer) -> Vec<TopicPartition> {
 
 /// What an application tells the test.
 #[derive(Debug, PartialEq)]
-pub enum Seen {
+pub(crate) enum Seen {
     Assigned(Vec<TopicPartition>),
     Revoked(Vec<TopicPartition>),
     Lost(Vec<TopicPartition>),
@@ -112,14 +112,14 @@ pub enum Seen {
 }
 
 /// An application that counts what it consumes and commits when its partitions are revoked.
-pub struct Application {
-    pub seen: mpsc::UnboundedReceiver<Seen>,
+pub(crate) struct Application {
+    pub(crate) seen: mpsc::UnboundedReceiver<Seen>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Application {
-    pub fn start(mut consumer: Consumer) -> Self {
+    pub(crate) fn start(mut consumer: Consumer) -> Self {
         let (tell, seen) = mpsc::unbounded_channel();
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -154,12 +154,12 @@ impl Application {
         Self { seen, stop, task }
     }
 
-    pub async fn next(&mut self) -> Seen {
+    pub(crate) async fn next(&mut self) -> Seen {
         tokio::time::timeout(PATIENCE, self.seen.recv()).await.expect("something in time").unwrap()
     }
 
     /// Commits and leaves the group.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
     }

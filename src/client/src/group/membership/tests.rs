@@ -241,6 +241,29 @@ fn leaving_is_told_at_once_even_while_joining() {
 }
 
 #[test]
+fn who_failed_still_leaves() {
+    let mut script = Script::stable(None);
+    script.beat(Err(code(ErrorCode::UNKNOWN_SERVER_ERROR)));
+    assert_eq!(script.one(), Action::Failed(ErrorCode::UNKNOWN_SERVER_ERROR));
+    script.machine.leave();
+    assert_eq!(script.one(), Action::Leave { member_id: "m".into(), joining: false });
+}
+
+#[test]
+fn a_static_leader_that_restarts_assigns_but_does_not_tell() {
+    let mut script = Script::new(Some("i"));
+    script.machine.join();
+    script.actions();
+    script.machine.prepared();
+    let attempt = script.join_attempt("");
+    let joined = Joined { skip_assignment: true, ..joined(1, Some(Vec::new())) };
+    script.machine.on_join(script.now, attempt, Ok(joined));
+    let Action::Assign { attempt, .. } = script.one() else { panic!() };
+    script.machine.assign(script.now, attempt, Some(vec![("m".to_owned(), Bytes::new())]));
+    assert!(matches!(script.one(), Action::Sync { assignments, .. } if assignments.is_empty()));
+}
+
+#[test]
 fn a_static_member_does_not_leave() {
     let mut script = Script::stable(Some("i"));
     script.machine.leave();
