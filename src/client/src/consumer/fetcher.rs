@@ -162,7 +162,12 @@ async fn fetch(shared: &Shared, node: NodeId, partitions: Vec<Asked>) -> Vec<(As
         Ok(response) => response,
         // A broken answer may be an accident of this connection, which is closed now.
         Err(error) if error.is_retriable() || matches!(error, ClientError::Protocol { .. }) => {
-            tracing::warn!(%node, %error, "a fetch failed and is repeated");
+            match error {
+                ClientError::Protocol { .. } => {
+                    tracing::warn!(%node, %error, "a fetch failed and is repeated")
+                }
+                _ => tracing::info!(%node, %error, "a fetch failed and is repeated"),
+            }
             return partitions.into_iter().map(|asked| (asked, Fetched::Nothing)).collect();
         }
         Err(error) => {

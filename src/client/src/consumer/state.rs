@@ -210,6 +210,10 @@ impl State {
         let partition = self.partitions.get_mut(&ready.tp)?;
         partition.queued -= 1;
         match &ready.item {
+            // What was fetched behind the last run held no records (control and aborted batches).
+            Ok(_) if partition.queued == 0 && partition.phase == Phase::Active => {
+                partition.position = Some(partition.fetch_offset);
+            }
             Ok(records) => partition.position = Some(records.next_offset),
             Err(_) => partition.phase = Phase::Resting,
         }

@@ -91,6 +91,15 @@ impl Script {
     }
 }
 
+/// A batch of 300 bytes at the asked offset that is a transaction's marker.
+fn marker(asked: &Asked) -> Fetched {
+    let Fetched::Region(records) = records(asked, 1) else { panic!() };
+    let mut bytes = records.records.batches[0].bytes().to_vec();
+    bytes[22] = 0x30;
+    crossdock_wire::header::seal(&mut bytes).unwrap();
+    region(asked, bytes)
+}
+
 /// `count` records from the asked offset on, in one batch of 300 bytes.
 fn records(asked: &Asked, count: i32) -> Fetched {
     let mut builder = BatchBuilder::with_capacity(0);
@@ -174,6 +183,21 @@ fn the_next_fetch_is_planned_while_the_last_is_worked_on_but_no_more_than_two_wa
     assert_eq!(script.state.position(&tp(0)), Some(1));
     assert_eq!(script.fetches()[0].offset, 2);
     assert!(script.plan().is_empty(), "one fetch a broker at a time");
+}
+
+#[test]
+fn the_position_moves_past_what_holds_no_records() {
+    let mut script = Script::active(&[1]);
+    let asked = script.fetches().remove(0);
+    let brought = marker(&asked);
+    script.answer(asked, brought);
+    assert_eq!((script.take(), script.state.position(&tp(0))), (None, Some(1)));
+    script.fetch_one();
+    let asked = script.fetches().remove(0);
+    let brought = marker(&asked);
+    script.answer(asked, brought);
+    assert_eq!(script.state.position(&tp(0)), Some(1), "not before the run is taken");
+    assert_eq!((script.take(), script.state.position(&tp(0))), (Some((0, 1)), Some(3)));
 }
 
 #[test]

@@ -79,10 +79,11 @@ impl Coordinator {
                 self.sync(now, node, attempt, generation, member_id, assignments);
             }
             Request::Heartbeat { attempt, generation, member_id } => {
-                let answer = self.check(&member_id, generation).and_then(|()| match self.phase {
-                    Phase::Preparing { .. } => Err(ErrorCode::REBALANCE_IN_PROGRESS),
-                    _ => Ok(()),
-                });
+                let preparing = matches!(self.phase, Phase::Preparing { .. });
+                let answer = match self.check(&member_id, generation) {
+                    Ok(()) if preparing => Err(ErrorCode::REBALANCE_IN_PROGRESS),
+                    checked => checked,
+                };
                 self.touch(now, &member_id);
                 self.reply(node, Reply::Heartbeat(attempt, answer.map_err(ReplyError::Code)));
             }
