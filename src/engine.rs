@@ -13,17 +13,17 @@ use std::sync::Arc;
 pub enum EngineError {
     /// The worker's configuration.
     #[error("the worker cannot be started: {0}")]
-    Worker(#[source] StartError),
+    Worker(StartError),
     /// A connector's configuration. The engine was stopped again.
-    #[error("connector {name} cannot be started: {source}")]
+    #[error("connector {name} cannot be started: {reason}")]
     Connector {
         /// Its name, as far as it has one.
         name: String,
         /// What is wrong.
-        source: StartError,
+        reason: StartError,
     },
     /// The REST API.
-    #[error("{0}")]
+    #[error(transparent)]
     Rest(#[from] RestError),
 }
 
@@ -106,9 +106,9 @@ impl EngineBuilder {
         let mut failed = 0;
         for connector in self.connectors {
             let name = connector.get("name").cloned().unwrap_or_else(|| "without a name".to_owned());
-            let Err(source) = engine.herder.add_connector(connector).await else { continue };
+            let Err(reason) = engine.herder.add_connector(connector).await else { continue };
             failed += 1;
-            let error = EngineError::Connector { name, source };
+            let error = EngineError::Connector { name, reason };
             if !self.lenient || failed == wanted {
                 engine.stop().await;
                 return Err(error);

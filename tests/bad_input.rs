@@ -195,7 +195,8 @@ async fn a_line_of_5_mb() {
         source("refused-here", &file, "a"),
         source("refused-there", &file, "b") + raised,
         source("fits", &file, "c") + raised + room,
-        sink("fits-out", &scene.path("fits.out"), "c"),
+        // It must not create the topic with the broker's defaults first.
+        sink("fits-out", &scene.path("fits.out"), "c") + "consumer.override.allow.auto.create.topics=false\n",
     ]);
     let here = trace(&mut worker, "refused-here");
     assert_says(&here, &["max.request.size", "1048576"]);
@@ -252,7 +253,7 @@ async fn worker_files_that_cannot_be_used() {
         (&[("offset.flush.interval.ms", "soon")][..], "offset.flush.interval.ms"),
         (&[("bootstrap.servers", "nohost")], "bootstrap.servers"),
         (&[("listeners", "http//:1")], "listeners"),
-        (&[("offset.storage.file.filename", "/")], "directory"),
+        (&[("offset.storage.file.filename", "/")], "not a regular file"),
     ] {
         let worker = Worker::start(scene.dir.path(), &scene.broker.bootstrap(), settings, &[]);
         let (code, log) = worker.ended();

@@ -46,7 +46,7 @@ impl Worker {
             files.push(file);
         }
         let log = dir.join("worker.log");
-        let output = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let output = std::fs::File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_crossdock"))
             .arg("standalone")
             .arg(worker_file)
@@ -167,7 +167,7 @@ pub(crate) fn write_lines(path: &Path, numbers: std::ops::Range<u64>) {
     let mut file =
         std::io::BufWriter::new(std::fs::File::options().create(true).append(true).open(path).unwrap());
     for number in numbers {
-        writeln!(file, "{number:010} zwölf Boxkämpfer jagen Viktor {:x<53}", "").unwrap();
+        writeln!(file, "{number:010} zwölf Boxkämpfer jagen Viktor {:x<56}", "").unwrap();
     }
     file.flush().unwrap();
 }

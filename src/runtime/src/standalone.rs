@@ -34,16 +34,16 @@ const CLUSTER_ID_WAIT: Duration = Duration::from_secs(5);
 #[non_exhaustive]
 pub enum StartError {
     /// The worker's or the connector's configuration.
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// The file of source offsets.
-    #[error("{0}")]
+    #[error(transparent)]
     Offsets(#[from] OffsetStoreError),
     /// A connector of that name is there already.
     #[error("Connector {0} already exists")]
     Exists(String),
     /// The worker's client settings.
-    #[error("{0}")]
+    #[error(transparent)]
     Client(#[from] crossdock_client::ConfigError),
 }
 
