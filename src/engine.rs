@@ -97,10 +97,7 @@ impl EngineBuilder {
         let worker_id =
             bound.as_ref().map_or_else(|| "embedded".to_owned(), |bound| bound.advertised().worker_id());
         let herder = StandaloneHerder::start(config, self.plugins, worker_id).map_err(EngineError::Worker)?;
-        let rest = match bound {
-            None => None,
-            Some(bound) => Some(bound.serve(Arc::clone(&herder) as Arc<dyn Herder>)),
-        };
+        let rest = bound.map(|bound| bound.serve(Arc::clone(&herder) as Arc<dyn Herder>));
         let engine = Engine { herder, rest };
         let wanted = self.connectors.len();
         let mut failed = 0;

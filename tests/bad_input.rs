@@ -238,7 +238,9 @@ async fn a_topic_that_the_broker_does_not_create() {
     ];
     let all: Vec<&str> = connectors.iter().map(String::as_str).collect();
     let worker = Worker::start(scene.dir.path(), &scene.broker.bootstrap(), &[], &all);
-    await_that("the lines of the created topic to arrive", || size(&scene.path("created.out")) == size(&file));
+    await_that("the lines of the created topic to arrive", || {
+        size(&scene.path("created.out")) == size(&file)
+    });
     await_that("the log to name connector and topic", || {
         let log = worker.log();
         log.lines().any(|l| l.contains("nowhere") && l.contains("connector=\"lost\""))

@@ -64,7 +64,7 @@ pub struct WorkerConfig {
 impl WorkerConfig {
     /// The keys of a standalone worker.
     pub fn definition() -> ConfigDef {
-        common_keys().extend(rest_keys()).define(
+        common_keys().extend(rest_keys()).define(compatibility_key()).define(
             ConfigKey::string("offset.storage.file.filename")
                 .default_null()
                 .importance(Importance::High)
@@ -123,6 +123,13 @@ impl WorkerConfig {
     /// The configuration as it was given.
     pub fn raw(&self) -> &ConfigMap {
         &self.raw
+    }
+
+    /// Adds the worker's `crossdock.compatibility` to the config of a component that does not set it.
+    pub(crate) fn add_compatibility(&self, config: &mut ConfigMap) {
+        if let Some(mode) = self.raw.get(COMPATIBILITY) {
+            config.entry(COMPATIBILITY.to_owned()).or_insert_with(|| mode.clone());
+        }
     }
 
     /// `bootstrap.servers`.
@@ -184,6 +191,20 @@ impl WorkerConfig {
     pub fn advertised_port(&self) -> Option<u16> {
         self.advertised_port
     }
+}
+
+/// The one key of Crossdock's own that every component may read.
+pub(crate) const COMPATIBILITY: &str = "crossdock.compatibility";
+
+fn compatibility_key() -> ConfigKey {
+    ConfigKey::string(COMPATIBILITY)
+        .default("safe")
+        .validator(Validator::OneOf(&["safe", "strict"]))
+        .importance(Importance::Low)
+        .doc(
+            "What to do where Connect loses or changes data without a word: safe fails the record and says why, \
+             strict does as Connect.",
+        )
 }
 
 fn advertised_port(raw: &ConfigMap) -> Result<Option<u16>, ConfigError> {

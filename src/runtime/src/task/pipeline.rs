@@ -63,17 +63,20 @@ impl Pipeline {
         worker: &WorkerConfig,
         connector: &ConnectorConfig,
     ) -> Result<Self, ConfigError> {
-        let (class, config) = connector.converter("key.converter").unwrap_or_else(|| worker.key_converter());
-        let key = converter(plugins, class, &config, Column::Key)?;
-        let (class, config) =
-            connector.converter("value.converter").unwrap_or_else(|| worker.value_converter());
-        let value = converter(plugins, class, &config, Column::Value)?;
-        let (class, config) =
-            connector.converter("header.converter").unwrap_or_else(|| worker.header_converter());
+        let chosen = |key: &str, default: fn(&WorkerConfig) -> (&str, ConfigMap)| {
+            let (class, mut config) = connector.converter(key).unwrap_or_else(|| default(worker));
+            worker.add_compatibility(&mut config);
+            (class.to_owned(), config)
+        };
+        let (class, config) = chosen("key.converter", WorkerConfig::key_converter);
+        let key = converter(plugins, &class, &config, Column::Key)?;
+        let (class, config) = chosen("value.converter", WorkerConfig::value_converter);
+        let value = converter(plugins, &class, &config, Column::Value)?;
+        let (class, config) = chosen("header.converter", WorkerConfig::header_converter);
         Ok(Self {
             key,
             value,
-            header: header_converter(plugins, class, &config)?,
+            header: header_converter(plugins, &class, &config)?,
             stages: connector.transforms().iter().map(|t| stage(plugins, t)).collect::<Result<_, _>>()?,
             tolerance: connector.tolerance(),
             log_errors: connector.log_errors(),
@@ -82,7 +85,7 @@ impl Pipeline {
     }
 
     /// Turns Connect data into bytes for Kafka: transforms, then converters.
-    pub(crate) fn to_bytes(&mut self, batch: &mut RecordBatch) -> Processed {
+    pub(crate) fn serialize(&mut self, batch: &mut RecordBatch) -> Processed {
         let mut processed = Processed::default();
         self.transform(batch, &mut processed);
         let mut failures = Failures::new();
@@ -99,7 +102,7 @@ impl Pipeline {
     }
 
     /// Turns bytes of Kafka into Connect data: converters, then transforms.
-    pub(crate) fn to_data(&mut self, batch: &mut RecordBatch) -> Processed {
+    pub(crate) fn parse(&mut self, batch: &mut RecordBatch) -> Processed {
         let mut processed = Processed::default();
         let mut failures = Failures::new();
         self.key.parse_batch(batch, Column::Key, &mut failures);

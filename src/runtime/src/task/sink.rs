@@ -210,7 +210,7 @@ impl Runner {
 
     fn enqueue(&mut self, filling: Filling, partition: &TopicPartition, next_offset: i64) {
         let mut batch = filling.batch;
-        let processed = self.parts.pipeline.to_data(&mut batch);
+        let processed = self.parts.pipeline.parse(&mut batch);
         self.parts.counters.add_skipped(processed.skipped);
         self.queue.push_back(Chunk {
             partition: partition.clone(),

@@ -230,7 +230,7 @@ impl Runner {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let processed = self.pipeline.to_bytes(self.batch.records_mut());
+        let processed = self.pipeline.serialize(self.batch.records_mut());
         self.parts.counters.add_skipped(processed.skipped);
         let end = processed.bad.as_ref().map_or(self.batch.records().ordinals(), |bad| bad.ordinal);
         self.bad = processed.bad;

@@ -286,14 +286,14 @@ mod tests {
                 }
             }
             let mut stored = [0i64; 3];
-            for step in 0..80 {
+            for (step, take) in takes.iter().enumerate() {
                 if let Some(index) = order.get(step).filter(|_| !under_way.is_empty()) {
                     let (token, _, _) = under_way.swap_remove(index.index(under_way.len()));
                     offsets.acknowledged(token, 1);
                 } else {
                     under_way.drain(..).for_each(|(token, _, _)| offsets.acknowledged(token, 1));
                 }
-                if takes[step] {
+                if *take {
                     for (name, position) in positions(offsets.take()) {
                         let partition = names.iter().position(|n| *n == name).unwrap();
                         prop_assert!(position > stored[partition]);
