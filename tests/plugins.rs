@@ -1,6 +1,8 @@
 //! The engine with plugins that misbehave on demand: what each failure does to its own task, and that
 //! it does nothing to the others.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crossdock::Engine;
 use crossdock::api::registry::Plugin;
 use crossdock::api::source::Connector;

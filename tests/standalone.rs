@@ -1,6 +1,8 @@
 //! `crossdock standalone` with a real Kafka broker: what goes in comes out the same, also after kill -9
 //! and while brokers go away.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use crossdock_testcontainers::Kafka;

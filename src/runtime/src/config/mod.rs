@@ -1,6 +1,6 @@
 //! Configurations: of the worker, of connectors, and the files that they come from.
 //!
-//! - [`file`]: `.properties` and `.json` files, as `connect-standalone` takes them.
+//! - [`mod@file`]: `.properties` and `.json` files, as `connect-standalone` takes them.
 //! - [`worker`]: the keys of a worker, as [`WorkerConfig`].
 //! - [`connector`]: the keys that every connector has, as [`ConnectorConfig`].
 //! - `clients`: what producers, consumers and admin clients get from both.
