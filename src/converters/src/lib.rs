@@ -2,11 +2,11 @@
 //!
 //! # Layout
 //!
-//! - [`string`]: `StringConverter`: strings as they are, other values as Java's `toString`.
-//! - [`byte_array`]: `ByteArrayConverter`: bytes as they are.
-//! - [`header`]: `SimpleHeaderConverter`: header values as text, their types guessed.
-//! - [`json`]: `JsonConverter`: JSON with a schema in every record, or without.
-//! - [`strictness`]: whether Connect's silent losses are repeated or refused.
+//! - `string`: `StringConverter`: strings as they are, other values as Java's `toString`.
+//! - `byte_array`: `ByteArrayConverter`: bytes as they are.
+//! - `header`: `SimpleHeaderConverter`: header values as text, their types guessed.
+//! - `json`: `JsonConverter`: JSON with a schema in every record, or without.
+//! - `strictness`: whether Connect's silent losses are repeated or refused.
 //!
 //! # How data flows
 //!
