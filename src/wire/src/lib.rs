@@ -1,4 +1,5 @@
-//! Kafka's bytes on the wire, without any I/O: frames, record batches (magic 2) and their records.
+//! Kafka's bytes on the wire, without any I/O: frames, record batches (magic 2) and their records, and
+//! the check of messages before they are decoded.
 //!
 //! # Layout
 //!
@@ -8,13 +9,16 @@
 //!   encoded where they will be sent from; length, count and CRC are patched in when it is closed.
 //! - [`batches`]: [`Batches`], which walks the batches of a fetched region.
 //! - [`record`]: [`Records`], which walks the records of one batch lazily, as borrowed views.
-//! - [`varint`]: the zig-zag varints that records are made of.
+//! - [`varint`]: the varints that records and flexible messages are made of.
+//! - [`shape`]: whether a message's bytes follow its layout. What passes can be handed to a decoder that
+//!   reserves memory by the counts that it reads.
 //!
 //! # How data flows
 //!
 //! ```text
 //! append(key, value) ─▶ BatchBuilder ─▶ finish() ─▶ Bytes ─▶ produce request
 //! fetch response ─▶ Bytes ─▶ Batches ─▶ Batch (CRC checked once) ─▶ Records ─▶ RecordView<'_>
+//! message ─▶ shape::check(layout) ─▶ the decoder of messages
 //! ```
 //!
 //! # What it must never do
@@ -28,6 +32,7 @@ mod error;
 pub mod frame;
 pub mod header;
 pub mod record;
+pub mod shape;
 pub mod varint;
 
 pub use batches::{Batch, Batches};

@@ -1,4 +1,5 @@
-//! Zig-zag variable-length integers, as in `org.apache.kafka.common.utils.ByteUtils`.
+//! Variable-length integers, as in `org.apache.kafka.common.utils.ByteUtils`: zig-zag in records,
+//! unsigned in flexible messages (KIP-482).
 //!
 //! Over-long encodings (more than five bytes for 32 bits, ten for 64, or bits past the type) are
 //! refused.
@@ -43,19 +44,26 @@ pub fn varlong_len(value: i64) -> usize {
 /// Reads a 64-bit varint at `*pos` and moves `*pos` past it.
 #[inline]
 pub fn read_varlong(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<i64, WireError> {
-    let raw = read_unsigned(buf, pos, what)?;
+    let raw = read_unsigned::<64>(buf, pos, what)?;
     Ok(((raw >> 1) as i64) ^ -((raw & 1) as i64))
 }
 
 /// Reads a 32-bit varint at `*pos` and moves `*pos` past it.
 #[inline]
 pub fn read_varint(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<i32, WireError> {
-    let value = read_varlong(buf, pos, what)?;
-    i32::try_from(value).map_err(|_| WireError::Invalid { what, value })
+    let raw = read_unsigned::<32>(buf, pos, what)? as u32;
+    Ok(((raw >> 1) as i32) ^ -((raw & 1) as i32))
 }
 
+/// Reads a 32-bit varint without zig-zag at `*pos` and moves `*pos` past it.
 #[inline]
-fn read_unsigned(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<u64, WireError> {
+pub fn read_unsigned_varint(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<u32, WireError> {
+    Ok(read_unsigned::<32>(buf, pos, what)? as u32)
+}
+
+/// Reads a number below `1 << BITS`.
+#[inline]
+fn read_unsigned<const BITS: u32>(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<u64, WireError> {
     let first = *buf.get(*pos).ok_or(WireError::Truncated { what })?;
     *pos += 1;
     if first < 0x80 {
@@ -66,7 +74,9 @@ fn read_unsigned(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<u64,
     loop {
         let byte = *buf.get(*pos).ok_or(WireError::Truncated { what })?;
         *pos += 1;
-        if shift == 63 && byte > 1 {
+        // The last byte that there may be has neither more bits than are left nor a successor.
+        let left = BITS - shift;
+        if left < 8 && byte >> left != 0 {
             return Err(WireError::Invalid { what, value: i64::from(byte) });
         }
         value |= u64::from(byte & 0x7f) << shift;
@@ -99,6 +109,17 @@ mod tests {
             let _ = read_varint(&bytes, &mut pos, "test");
             prop_assert!(pos <= bytes.len());
         }
+
+        #[test]
+        fn the_kinds_agree(bytes: Vec<u8>) {
+            let (mut at32, mut at64, mut at_unsigned) = (0, 0, 0);
+            if let Ok(value) = read_varint(&bytes, &mut at32, "test") {
+                prop_assert_eq!(read_varlong(&bytes, &mut at64, "test"), Ok(i64::from(value)));
+                let raw = ((value << 1) ^ (value >> 31)) as u32;
+                prop_assert_eq!(read_unsigned_varint(&bytes, &mut at_unsigned, "test"), Ok(raw));
+                prop_assert_eq!((at32, at32), (at64, at_unsigned));
+            }
+        }
     }
 
     #[test]
@@ -109,6 +130,12 @@ mod tests {
         write_varlong(&mut out, i64::from(i32::MAX) + 1);
         pos = 0;
         assert!(read_varint(&out, &mut pos, "test").is_err());
+        for long in [&[0x80, 0x80, 0x80, 0x80, 0x80, 0][..], &[0xff, 0xff, 0xff, 0xff, 0x1f]] {
+            assert!(read_varint(long, &mut 0, "test").is_err(), "{long:x?}");
+            assert!(read_unsigned_varint(long, &mut 0, "test").is_err(), "{long:x?}");
+        }
+        assert_eq!(read_unsigned_varint(&[0xff, 0xff, 0xff, 0xff, 0x0f], &mut 0, "test"), Ok(u32::MAX));
+        assert_eq!(read_varint(&[0xff, 0xff, 0xff, 0xff, 0x0f], &mut 0, "test"), Ok(i32::MIN));
     }
 
     #[test]
