@@ -47,6 +47,8 @@ mod error;
 mod faults;
 mod group;
 mod log;
+#[cfg(test)]
+mod random;
 mod shared;
 mod store;
 mod sync;

@@ -1,7 +1,7 @@
 //! ApiVersions: what the broker serves.
 
-use super::shape::{Field, TEXT};
 use super::{Answer, Api, Call, SERVED};
+use crossdock_wire::shape::{Field, TEXT};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};

@@ -1,11 +1,11 @@
 //! CreateTopics.
 
-use super::shape::{BOOL, Field, INT16, INT32, TEXT, structs, values};
 use super::{Answer, Api, Call, text};
 use crate::config::NODE_ID;
 use crate::shared::{Refused, Shared};
 use crate::topic_config;
 use crate::topics::Topic;
+use crossdock_wire::shape::{BOOL, Field, INT16, INT32, TEXT, structs, values};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};

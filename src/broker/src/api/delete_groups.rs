@@ -1,9 +1,9 @@
 //! DeleteGroups: groups without members, with their committed offsets.
 
-use super::shape::{Field, TEXT, values};
 use super::{Answer, Api, Call, code};
 use crate::shared::Shared;
 use crate::sync::lock;
+use crossdock_wire::shape::{Field, TEXT, values};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse, GroupId};

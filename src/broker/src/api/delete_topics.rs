@@ -1,8 +1,8 @@
 //! DeleteTopics, by name or by id.
 
-use super::shape::{Field, INT32, TEXT, UUID, structs, values};
 use super::{Answer, Api, Call, text};
 use crate::shared::Shared;
+use crossdock_wire::shape::{Field, INT32, TEXT, UUID, structs, values};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;

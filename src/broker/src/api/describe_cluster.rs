@@ -1,8 +1,8 @@
 //! DescribeCluster: one broker, which is the controller too.
 
-use super::shape::{BOOL, Field, INT8};
 use super::{Answer, Api, Call, text};
 use crate::config::NODE_ID;
+use crossdock_wire::shape::{BOOL, Field, INT8};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};

@@ -1,10 +1,10 @@
 //! DescribeConfigs, of topics and of the broker.
 
-use super::shape::{BOOL, Field, INT8, TEXT, structs, values};
 use super::{Answer, Api, Call, text};
 use crate::config::NODE_ID;
 use crate::topic_config::{DEFINITIONS, Definition, Kind};
 use crate::topics::missing;
+use crossdock_wire::shape::{BOOL, Field, INT8, TEXT, structs, values};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{

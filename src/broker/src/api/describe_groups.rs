@@ -1,9 +1,9 @@
 //! DescribeGroups: state, members and assignments.
 
-use super::shape::{BOOL, Field, TEXT, values};
 use super::{Answer, Api, Call, text};
 use crate::group::{DescribedMember, Description};
 use crate::sync::lock;
+use crossdock_wire::shape::{BOOL, Field, TEXT, values};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};

@@ -1,11 +1,11 @@
 //! Fetch: whole batches from the offsets asked for, or a wait for them. There are no fetch sessions: the
 //! session id is always 0, which keeps clients at full requests (KIP-227).
 
-use super::shape::{Field, INT8, INT32, INT64, TEXT, UUID, structs, values};
 use super::{Answer, Api, Call};
 use crate::log::{LEADER_EPOCH, Partition};
 use crate::topics::{Topic, missing};
 use bytes::Bytes;
+use crossdock_wire::shape::{Field, INT8, INT32, INT64, TEXT, UUID, one, structs, tag, values};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
@@ -36,10 +36,21 @@ impl Api for Fetch {
         structs(&[
             TEXT.until(12),
             UUID.since(13),
-            structs(&[INT32, INT32.since(9), INT64, INT32.since(12), INT64.since(5), INT32]),
+            structs(&[
+                INT32,
+                INT32.since(9),
+                INT64,
+                INT32.since(12),
+                INT64.since(5),
+                INT32,
+                tag(0, &UUID).since(17),
+                tag(1, &INT64).since(18),
+            ]),
         ]),
         structs(&[TEXT.until(12), UUID.since(13), values(&INT32)]).since(7),
         TEXT.since(11),
+        tag(0, &TEXT).since(12),
+        tag(1, &one(&[INT32, INT64])).since(15),
     ];
 
     async fn handle(call: &Call, request: FetchRequest) -> Answer<FetchResponse> {

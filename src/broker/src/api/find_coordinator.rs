@@ -1,8 +1,8 @@
 //! FindCoordinator: it is this broker. There is none for transactions.
 
-use super::shape::{Field, INT8, TEXT, values};
 use super::{Answer, Api, Call, text};
 use crate::config::NODE_ID;
+use crossdock_wire::shape::{Field, INT8, TEXT, values};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};

@@ -1,8 +1,8 @@
 //! Heartbeat of a group member.
 
-use super::shape::{Field, INT32, TEXT};
 use super::{Answer, Api, Call, code};
 use crate::group::Identity;
+use crossdock_wire::shape::{Field, INT32, TEXT};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 use std::ops::RangeInclusive;

@@ -1,7 +1,7 @@
 //! InitProducerId for idempotent producers. Transactional ids are refused.
 
-use super::shape::{Field, INT16, INT32, INT64, TEXT};
 use super::{Answer, Api, Call};
+use crossdock_wire::shape::{Field, INT16, INT32, INT64, TEXT};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 use std::ops::RangeInclusive;

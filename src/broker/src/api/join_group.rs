@@ -1,8 +1,8 @@
 //! JoinGroup: answered when the rebalance is through.
 
-use super::shape::{BLOB, Field, INT32, TEXT, structs};
 use super::{Answer, Api, Call, kept, text};
 use crate::group::{Join, Joined, JoinedMember};
+use crossdock_wire::shape::{BLOB, Field, INT32, TEXT, structs};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};

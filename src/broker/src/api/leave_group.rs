@@ -1,8 +1,8 @@
 //! LeaveGroup: one member, or since version 3 several (KIP-345).
 
-use super::shape::{Field, TEXT, structs};
 use super::{Answer, Api, Call, code};
 use crate::group::Identity;
+use crossdock_wire::shape::{Field, TEXT, structs};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::leave_group_response::MemberResponse;

@@ -1,8 +1,8 @@
 //! ListGroups: groups with members, and those that only have committed offsets.
 
-use super::shape::{Field, TEXT, values};
 use super::{Answer, Api, Call, text};
 use crate::sync::lock;
+use crossdock_wire::shape::{Field, TEXT, values};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{GroupId, ListGroupsRequest, ListGroupsResponse};

@@ -1,11 +1,11 @@
 //! ListOffsets: the first, the last, or the one of a timestamp.
 
 use super::fetch::check_epoch;
-use super::shape::{Field, INT8, INT32, INT64, TEXT, structs};
 use super::{Answer, Api, Call};
 use crate::log::{Found, LEADER_EPOCH, PartitionLog};
 use crate::shared::Shared;
 use crate::topics::missing;
+use crossdock_wire::shape::{Field, INT8, INT32, INT64, TEXT, structs};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_offsets_response::{

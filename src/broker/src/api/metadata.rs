@@ -1,10 +1,10 @@
 //! Metadata: the one broker, and the topics asked for.
 
-use super::shape::{BOOL, Field, TEXT, UUID, structs};
 use super::{Answer, Api, Call, text};
 use crate::config::NODE_ID;
 use crate::log::LEADER_EPOCH;
 use crate::topics::{Topic, missing};
+use crossdock_wire::shape::{BOOL, Field, TEXT, UUID, structs};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{

@@ -1,12 +1,12 @@
 //! OffsetCommit: by a member of the group, or for a group without members.
 
-use super::shape::{Field, INT32, INT64, TEXT, structs};
 use super::{Answer, Api, Call};
 use crate::group::Identity;
 use crate::group::offsets::Committed;
 use crate::shared::Shared;
 use crate::sync::lock;
 use crate::topics::missing;
+use crossdock_wire::shape::{Field, INT32, INT64, TEXT, structs};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,

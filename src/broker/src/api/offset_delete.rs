@@ -1,10 +1,10 @@
 //! OffsetDelete: forgets some committed offsets of a group that nobody is in.
 
-use super::shape::{Field, INT32, TEXT, structs};
 use super::{Answer, Api, Call};
 use crate::shared::Shared;
 use crate::sync::lock;
 use crate::topics::missing;
+use crossdock_wire::shape::{Field, INT32, TEXT, structs};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_delete_request::{
     OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,

@@ -1,9 +1,9 @@
 //! OffsetFetch: committed offsets of a group, or since version 8 of several.
 
-use super::shape::{BOOL, Field, INT32, TEXT, structs, values};
 use super::{Answer, Api, Call, text};
 use crate::group::offsets::{Committed, GroupOffsets};
 use crate::sync::lock;
+use crossdock_wire::shape::{BOOL, Field, INT32, TEXT, structs, values};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::offset_fetch_response::{

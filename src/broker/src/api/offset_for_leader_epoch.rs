@@ -1,10 +1,10 @@
 //! OffsetForLeaderEpoch: a consumer asks whether its position is still in the log (KIP-320). It always is.
 
 use super::fetch::check_epoch;
-use super::shape::{Field, INT32, TEXT, structs};
 use super::{Answer, Api, Call};
 use crate::log::LEADER_EPOCH;
 use crate::topics::missing;
+use crossdock_wire::shape::{Field, INT32, TEXT, structs};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,

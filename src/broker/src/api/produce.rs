@@ -1,12 +1,12 @@
 //! Produce: batches are checked and appended. With `acks=0` there is no reply, and an error closes the
 //! connection, as that is the only way to tell.
 
-use super::shape::{BLOB, Field, INT16, INT32, TEXT, UUID, structs};
 use super::{Answer, Api, Call, text};
 use crate::log::{AppendError, Appended, Invalid, validate};
 use crate::shared::Shared;
 use crate::topics::{Topic, missing};
 use crossdock_wire::Compression;
+use crossdock_wire::shape::{BLOB, Field, INT16, INT32, TEXT, UUID, structs};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};

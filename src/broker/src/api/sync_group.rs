@@ -1,8 +1,8 @@
 //! SyncGroup: answered when the leader has assigned.
 
-use super::shape::{BLOB, Field, INT32, TEXT, structs};
 use super::{Answer, Api, Call, kept, text};
 use crate::group::{Sync, Synced};
+use crossdock_wire::shape::{BLOB, Field, INT32, TEXT, structs};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use std::ops::RangeInclusive;

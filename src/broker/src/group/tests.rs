@@ -2,6 +2,7 @@
 
 use super::coordinator::Coordinator;
 use super::{Action, Identity, Join, Joined, Limits, Millis, Sync, Synced, Token};
+use crate::random::Random;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
@@ -353,13 +354,8 @@ fn limits_are_checked() {
 fn any_order_of_events_answers_every_request() {
     for seed in 1..=200u64 {
         let mut sim = Sim::new();
-        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut next = |below: u64| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random % below
-        };
+        let mut random = Random::seeded(seed);
+        let mut next = |below| random.below(below);
         let mut waiting: Vec<Token> = Vec::new();
         let mut members: Vec<Joined> = Vec::new();
         for event in 0..300 {
