@@ -1,10 +1,11 @@
 //! Request frames and response bodies.
 
-use super::shape;
+use super::shapes;
 use crate::error::{ClientError, ErrorCode};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use crossdock_wire::frame::FRAME_PREFIX_LEN;
-use kafka_protocol::messages::{ApiKey, ResponseHeader};
+use crossdock_wire::shape::{self, Encoding};
+use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes};
 use smallvec::{SmallVec, smallvec};
 
@@ -59,40 +60,21 @@ impl Frame {
 }
 
 /// Reads the rest of a response header (the correlation id is off) and the body.
-pub(crate) fn decode_response<R: Request>(body: Bytes, version: i16) -> Result<R::Response, String> {
-    let mut body = body;
+pub(crate) fn decode_response<R: Request>(mut body: Bytes, version: i16) -> Result<R::Response, String> {
     if R::Response::header_version(version) >= 1 {
         skip_tagged_fields(&mut body)?;
     }
-    shape::check(R::KEY, version, is_flexible::<R>(version), &body)?;
+    shapes::check::<R>(&body, version)?;
     R::Response::decode(&mut body, version).map_err(|e| e.to_string().trim().to_owned())
 }
 
-/// Whether the body of the response is in the flexible encoding (KIP-482). The header of ApiVersions
-/// never is, so that any client can read it.
-pub(super) fn is_flexible<R: Request>(version: i16) -> bool {
-    R::Response::header_version(version) >= 1 || (R::KEY == ApiKey::ApiVersions as i16 && version >= 3)
-}
-
+/// Passes what follows the correlation id in a response header of version 1: no field, but tagged ones.
 fn skip_tagged_fields(body: &mut Bytes) -> Result<(), String> {
-    // The header of version 1 is the correlation id and tagged fields: put a correlation id in front of
-    // the common case of none rather than parse them here.
-    match body.first() {
-        Some(0) => {
-            bytes::Buf::advance(body, 1);
-            Ok(())
-        }
-        Some(_) => {
-            let mut whole = BytesMut::with_capacity(4 + body.len());
-            whole.put_i32(0);
-            whole.put_slice(body);
-            let mut whole = whole.freeze();
-            ResponseHeader::decode(&mut whole, 1).map_err(|e| e.to_string())?;
-            *body = whole;
-            Ok(())
-        }
-        None => Err("it is empty".to_owned()),
-    }
+    let encoding = Encoding { version: 1, is_flexible: true };
+    let rest = shape::check(&[], body, encoding, 0).map_err(|error| format!("its header: {error}"))?;
+    let header = body.len() - rest.len();
+    body.advance(header);
+    Ok(())
 }
 
 /// The error code that a body starts with, as in all versions of ApiVersions.

@@ -4,7 +4,7 @@
 //!
 //! - [`Connection`]: the handle; calls are made through it, by many tasks at once.
 //! - `codec`: request frames and response bodies.
-//! - `shape`, `shapes`: response bodies are checked before they are decoded.
+//! - `shapes`: the layouts of responses; bodies are checked against them before they are decoded.
 //! - `io`: the two tasks of a connection, one that writes and one that reads.
 //! - [`versions`]: which versions of which APIs the broker speaks.
 //!
@@ -27,7 +27,6 @@
 
 mod codec;
 mod io;
-mod shape;
 mod shapes;
 pub mod versions;
 

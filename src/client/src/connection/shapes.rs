@@ -1,13 +1,37 @@
-//! The layouts of the responses that are read, by API key, in wire order.
+//! The layouts of the responses that are read, by API key, and the check of bodies against them.
 //!
 //! Derived from Kafka's message schemas (4.1). An array's shape says which versions have it; its
 //! fields' own versions matter only where they differ.
 
-use super::shape::*;
+use crossdock_wire::shape::{
+    self, BLOB, BOOL, Encoding, Field, INT8, INT16, INT32, INT64, TEXT, UUID, one, structs, tag, values,
+};
 use kafka_protocol::messages::ApiKey;
+use kafka_protocol::protocol::{HeaderVersion, Request};
+
+#[cfg(test)]
+mod tests;
+
+/// Elements of all arrays of a body together. The metadata of 200,000 partitions has below 2 million.
+const MAX_ELEMENTS: usize = 4_000_000;
+
+/// Checks the body of a response before it is decoded. Bytes after it are nobody's business: newer
+/// brokers may add some.
+pub(super) fn check<R: Request>(body: &[u8], version: i16) -> Result<(), String> {
+    let Some(layout) = of(R::KEY) else {
+        return Err("this client does not know its layout".to_owned());
+    };
+    let encoding = Encoding { version, is_flexible: is_flexible::<R>(version) };
+    shape::check(layout, body, encoding, MAX_ELEMENTS).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// The header of ApiVersions is never flexible, so that any client can read it (KIP-511).
+fn is_flexible<R: Request>(version: i16) -> bool {
+    R::Response::header_version(version) >= 1 || (R::KEY == ApiKey::ApiVersions as i16 && version >= 3)
+}
 
 /// The layout of an API's response; `None` for those that this client does not call.
-pub(super) fn of(api_key: i16) -> Option<&'static [Field]> {
+fn of(api_key: i16) -> Option<&'static [Field]> {
     Some(match ApiKey::try_from(api_key).ok()? {
         ApiKey::ApiVersions => API_VERSIONS,
         ApiKey::CreateTopics => CREATE_TOPICS,
