@@ -134,11 +134,33 @@ prerequisites() {
 
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
 
-# The quick start of the README, as a user runs it, with its output compared.
+# The engine inside another program.
+embedding() { cargo run --locked --example embed; }
+
+# The quick start of the README with the released binary, its output compared. On Linux that is the
+# static one.
 quickstart() {
-    cargo build --release --locked
-    [ -f tests/quickstart.sh ] || fail "tests/quickstart.sh is missing, so the quick start is untested"
-    CROSSDOCK="${CARGO_TARGET_DIR:-$PWD/target}/release/crossdock" bash tests/quickstart.sh
+    local target_dir=${CARGO_TARGET_DIR:-$PWD/target} binary
+    case $(uname -sm) in
+        "Linux x86_64") quickstart_target=x86_64-unknown-linux-musl ;;
+        "Linux aarch64") quickstart_target=aarch64-unknown-linux-musl ;;
+        *) quickstart_target= ;;
+    esac
+    if [ -n "$quickstart_target" ]; then
+        need "musl-gcc" musl-gcc musl-tools "not needed there"
+        if ! rustup target list --installed | grep -qx "$quickstart_target"; then
+            echo "installing with rustup: target $quickstart_target"
+            rustup target add "$quickstart_target"
+        fi
+        cargo build --release --locked --target "$quickstart_target"
+        binary=$target_dir/$quickstart_target/release/crossdock
+        # ldd fails on a program without a dynamic section, or says so.
+        if ldd "$binary" 2>/dev/null | grep -q '=>'; then fail "$binary is not static: $(ldd "$binary")"; fi
+    else
+        cargo build --release --locked
+        binary=$target_dir/release/crossdock
+    fi
+    CROSSDOCK=$binary bash tests/quickstart.sh
 }
 
 step "prerequisites" prerequisites
@@ -146,6 +168,7 @@ step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "documentation" documentation
 step "tests" cargo test --workspace --locked --no-fail-fast
+step "embedding" embedding
 step "quick start" quickstart
 if $long; then
     step "long tests" cargo test --workspace --release --locked --no-fail-fast -- --ignored

@@ -58,8 +58,11 @@ await "the added line to arrive" cmp -s "$work/input.txt" "$output"
 stop INT
 
 # After kill -9 no line is missing, whatever was under way.
+before=$(wc -c <"$output")
 start "$work/run3.log"
-seq 200000 | sed 's/$/ of many lines/' >>"$work/input.txt"
+seq 1000000 | sed 's/$/ of many lines/' >>"$work/input.txt"
+moved() { [ "$(wc -c <"$output")" -gt $((before + 1000000)) ]; }
+await "some of many lines to arrive" moved
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null || true
 start "$work/run4.log"

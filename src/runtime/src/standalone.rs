@@ -94,7 +94,13 @@ impl StandaloneHerder {
     pub fn start(config: WorkerConfig, plugins: Plugins, worker_id: String) -> Result<Arc<Self>, StartError> {
         let offsets: Arc<dyn OffsetStore> = match config.offset_file() {
             Some(path) => Arc::new(FileOffsetStore::open(path)?),
-            None => Arc::new(MemoryOffsetStore::default()),
+            None => {
+                tracing::warn!(
+                    "offset.storage.file.filename is not set: source offsets are lost when the worker ends, and \
+                     sources then start from the beginning"
+                );
+                Arc::new(MemoryOffsetStore::default())
+            }
         };
         let mut client = crate::config::with_prefix(config.raw(), "admin.");
         client.insert("bootstrap.servers".to_owned(), config.bootstrap_servers().to_owned());
