@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 /// Time between warnings about topics that do not exist.
 const WARN_EVERY: Duration = Duration::from_secs(60);
+/// Time before the first one: brokers that create topics need a moment for it.
+const WARN_AFTER: Duration = Duration::from_secs(5);
 
 impl Sender {
     /// Asks for what is missing, and gives up what took too long.
@@ -50,6 +52,7 @@ impl Sender {
         if self.metadata.wanted.is_empty() {
             self.metadata.backoff.reset();
             self.metadata.not_before = None;
+            self.metadata.quiet_until = None;
         } else {
             // Also after a success: the answer may still lack the topic, or leaders.
             self.metadata.not_before = Some(now + self.metadata.backoff.next());
@@ -91,7 +94,11 @@ impl Sender {
     }
 
     fn warn_of_missing(&mut self, now: Instant) {
-        if self.metadata.quiet_until.is_some_and(|at| at > now) {
+        if self.metadata.wanted.is_empty() {
+            return;
+        }
+        let quiet_until = *self.metadata.quiet_until.get_or_insert(now + WARN_AFTER);
+        if quiet_until > now {
             return;
         }
         for name in &self.metadata.wanted {
