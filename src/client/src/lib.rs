@@ -36,6 +36,7 @@ pub mod error;
 pub mod group;
 pub mod metadata;
 pub mod producer;
+mod sync;
 
 pub use admin::Admin;
 pub use cluster::Cluster;

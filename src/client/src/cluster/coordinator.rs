@@ -3,9 +3,10 @@
 use super::Cluster;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::NodeId;
+use crate::sync::lock;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// FindCoordinator 4 asks for several keys at once (KIP-699); 3 is as good for one.
 const MAX_VERSION: i16 = 4;
@@ -36,22 +37,21 @@ impl Cluster {
     /// As [`Cluster::coordinator`], for any kind.
     pub async fn coordinator_of(&self, kind: CoordinatorKind, key: &str) -> Result<NodeId, ClientError> {
         let entry = (kind, Arc::from(key));
-        let known =
-            self.inner.coordinators.lock().unwrap_or_else(PoisonError::into_inner).get(&entry).copied();
+        let known = lock(&self.inner.coordinators).get(&entry).copied();
         if let Some(node) = known {
             return Ok(node);
         }
         let what = format!("finding the coordinator of {key}");
         let timeout = self.config().default_api_timeout;
         let node = self.retrying(&what, timeout, || self.find_coordinator(kind, key)).await?;
-        self.inner.coordinators.lock().unwrap_or_else(PoisonError::into_inner).insert(entry, node);
+        lock(&self.inner.coordinators).insert(entry, node);
         Ok(node)
     }
 
     /// As [`Cluster::forget_coordinator`], for any kind.
     pub fn forget_coordinator_of(&self, kind: CoordinatorKind, key: &str) {
         let entry = (kind, Arc::from(key));
-        self.inner.coordinators.lock().unwrap_or_else(PoisonError::into_inner).remove(&entry);
+        lock(&self.inner.coordinators).remove(&entry);
     }
 
     async fn find_coordinator(&self, kind: CoordinatorKind, key: &str) -> Result<NodeId, ClientError> {

@@ -4,8 +4,9 @@ use crate::backoff::{Backoff, Rng};
 use crate::config::{Address, ClientConfig};
 use crate::connection::{Connection, ConnectionClass};
 use crate::error::ClientError;
+use crate::sync::lock;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -131,13 +132,13 @@ impl Pool {
 
     /// Lets the connections to bootstrap servers go, once brokers are known.
     pub(super) fn drop_bootstrap(&self) {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = lock(&self.slots);
         slots.retain(|(target, _), _| matches!(target, Target::Node(_)));
     }
 
     /// Lets connections to brokers go that left the cluster.
     pub(super) fn retain_nodes(&self, keep: impl Fn(crate::metadata::NodeId) -> bool) {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = lock(&self.slots);
         slots.retain(|(target, _), _| match target {
             Target::Bootstrap(_) => true,
             Target::Node(node) => keep(*node),
@@ -145,7 +146,7 @@ impl Pool {
     }
 
     fn slot(&self, target: Target, class: ConnectionClass) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = lock(&self.slots);
         let slot = slots.entry((target, class)).or_insert_with(|| {
             let backoff = Backoff::new(self.config.reconnect_backoff, self.config.reconnect_backoff_max);
             let state = tokio::sync::Mutex::new(SlotState { backoff, last_error: None });
@@ -175,6 +176,6 @@ impl Slot {
     }
 
     fn seen<T>(&self, f: impl FnOnce(&mut Seen) -> T) -> T {
-        f(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut lock(&self.seen))
     }
 }

@@ -3,11 +3,12 @@
 use super::MAX_FRAME_LEN;
 use super::codec::Frame;
 use crate::error::ClientError;
+use crate::sync::lock;
 use bytes::{Buf, Bytes, BytesMut};
 use crossdock_wire::frame::{missing_bytes, take_frame};
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -145,8 +146,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code panics while it holds the lock, and the state is valid after each step.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -7,10 +7,11 @@ use crate::group::assignor::{Assignor, RangeAssignor, Subscriber};
 use crate::group::protocol::{Assignment, Subscription};
 use crate::group::{Generation, GenerationEnd, GroupHooks, Member};
 use crate::metadata::TopicSelection;
+use crate::sync::lock;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// Topics with their numbers of partitions.
@@ -69,7 +70,7 @@ impl ConsumerMember {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     async fn lead(

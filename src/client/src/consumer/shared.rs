@@ -10,8 +10,9 @@ use super::state::{Limits, State};
 use super::{ConsumerEvent, IsolationLevel};
 use crate::cluster::Cluster;
 use crate::metadata::TopicPartition;
+use crate::sync::lock;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 #[derive(Debug)]
@@ -77,8 +78,7 @@ impl Shared {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        // No code panics while it holds the lock, and the state is valid after each step.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// The application is done with what it was told last.

@@ -9,9 +9,10 @@ use super::membership::{Generation, GenerationEnd, Member, Standing};
 use super::poll_clock::{Attendance, PollClock};
 use crate::cluster::Cluster;
 use crate::error::{ClientError, ErrorCode};
+use crate::sync::lock;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
@@ -120,7 +121,7 @@ impl Group {
 
     /// Whether, and as what, offsets can be committed.
     pub fn standing(&self) -> Standing {
-        self.shared.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.shared.standing).clone()
     }
 
     /// The application attends to the group until the guard is dropped; see

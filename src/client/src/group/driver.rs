@@ -7,6 +7,7 @@ use super::membership::{
 use crate::cluster::Cluster;
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
+use crate::sync::lock;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -17,7 +18,7 @@ use kafka_protocol::messages::{
     GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -135,7 +136,7 @@ impl Driver {
 
     fn publish(&self) {
         let standing = self.machine.standing();
-        *self.shared.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+        *lock(&self.shared.standing) = standing;
     }
 
     fn on_command(&mut self, command: Command) {

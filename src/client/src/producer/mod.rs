@@ -49,9 +49,10 @@ pub use config::{Acks, Idempotence, ProducerConfig};
 pub use error::{AppendError, MetadataError, ProduceError};
 
 use crate::cluster::Cluster;
+use crate::sync::lock;
 use accumulator::{Accumulator, Limits};
 use sender::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -159,7 +160,7 @@ impl Producer {
             }
             self.shared.wake.notify_one();
             if tokio::time::timeout_at(deadline, notified).await.is_err() {
-                let last = self.shared.metadata_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let last = lock(&self.shared.metadata_error).clone();
                 let (topic, after) = (topic.name.clone(), self.config.max_block);
                 return Err(MetadataError::Timeout { topic, after, last });
             }
@@ -223,8 +224,7 @@ impl Drop for Producer {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Accumulator> {
-        // No code panics while it holds the lock, and the state is valid after each step.
-        self.accumulator.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.accumulator)
     }
 
     fn refuse_appends(&self) {

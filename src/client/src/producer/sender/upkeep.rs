@@ -8,7 +8,8 @@ use crate::producer::config::Idempotence;
 use crate::producer::error::ProduceError;
 use crate::producer::identity;
 use crate::producer::ordering::Identity;
-use std::sync::{Arc, PoisonError};
+use crate::sync::lock;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -47,7 +48,7 @@ impl Sender {
             self.note_error(error);
         }
         let error = outcome.err().map(|e| e.to_string());
-        *self.shared.metadata_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        *lock(&self.shared.metadata_error) = error;
         self.take_snapshot();
         if self.metadata.wanted.is_empty() {
             self.metadata.backoff.reset();
