@@ -37,6 +37,7 @@ pub mod group;
 pub mod metadata;
 pub mod producer;
 mod sync;
+mod text;
 
 pub use admin::Admin;
 pub use cluster::Cluster;

@@ -1,9 +1,10 @@
 //! Configurations of topics and brokers.
 
-use super::{Admin, ItemResult, wire_text};
+use super::{Admin, ItemResult};
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::NodeId;
+use crate::text::str_bytes;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResult;
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
@@ -84,7 +85,7 @@ impl Admin {
         let wire = |resource: &ConfigResource| {
             DescribeConfigsResource::default()
                 .with_resource_type(resource.kind())
-                .with_resource_name(wire_text(&resource.name()))
+                .with_resource_name(str_bytes(&resource.name()))
                 .with_configuration_keys(None)
         };
         let request = DescribeConfigsRequest::default().with_resources(resources.iter().map(wire).collect());

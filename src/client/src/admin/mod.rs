@@ -87,10 +87,6 @@ impl Admin {
     }
 }
 
-fn wire_text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
-
 fn shared_text(text: &StrBytes) -> Arc<str> {
     text.as_str().into()
 }

@@ -1,15 +1,16 @@
 //! Offsets of partitions: earliest, latest, or by timestamp.
 
 use super::topics::missing_item;
-use super::{Admin, ItemResult, wire_text};
+use super::{Admin, ItemResult};
 use crate::backoff::Backoff;
 use crate::cluster::Cluster;
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::{NodeId, TopicPartition, TopicSelection};
+use crate::text::topic_name;
 use futures_util::future::join_all;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, ListOffsetsResponse, TopicName};
+use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, ListOffsetsResponse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -151,7 +152,7 @@ fn request(items: &[((TopicPartition, OffsetSpec), i32)], isolation: IsolationLe
         topics.entry(&partition.topic).or_default().push(wire);
     }
     let topic = |(name, partitions)| {
-        ListOffsetsTopic::default().with_name(TopicName(wire_text(name))).with_partitions(partitions)
+        ListOffsetsTopic::default().with_name(topic_name(name)).with_partitions(partitions)
     };
     ListOffsetsRequest::default()
         .with_replica_id(BrokerId(-1))

@@ -1,11 +1,12 @@
 //! Topics: create, delete, list, describe.
 
-use super::{Admin, ItemResult, shared_text, wire_text};
+use super::{Admin, ItemResult, shared_text};
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::{TopicInfo, TopicSelection};
+use crate::text::{str_bytes, topic_name};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, TopicName};
+use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -49,10 +50,10 @@ impl NewTopic {
 
     fn to_wire(&self) -> CreatableTopic {
         let config = |(key, value): (&String, &String)| {
-            CreatableTopicConfig::default().with_name(wire_text(key)).with_value(Some(wire_text(value)))
+            CreatableTopicConfig::default().with_name(str_bytes(key)).with_value(Some(str_bytes(value)))
         };
         CreatableTopic::default()
-            .with_name(TopicName(wire_text(&self.name)))
+            .with_name(topic_name(&self.name))
             .with_num_partitions(self.partitions)
             .with_replication_factor(self.replication_factor)
             .with_configs(self.configs.iter().map(config).collect())
@@ -112,7 +113,7 @@ impl Admin {
             let controller = self.cluster.controller_connection().await?;
             let request = |version: i16| {
                 let request = DeleteTopicsRequest::default().with_timeout_ms(broker_timeout);
-                let wire = names.iter().map(|n| TopicName(wire_text(n)));
+                let wire = names.iter().map(|n| topic_name(n));
                 if version < 6 {
                     return request.with_topic_names(wire.collect());
                 }

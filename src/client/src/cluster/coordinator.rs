@@ -4,6 +4,7 @@ use super::Cluster;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::NodeId;
 use crate::sync::lock;
+use crate::text::str_bytes;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl Cluster {
             CoordinatorKind::Group => 0,
             CoordinatorKind::Transaction => 1,
         };
-        let name = StrBytes::from_string(key.to_owned());
+        let name = str_bytes(key);
         let connection = self.connection_to_any(&self.inner.pool).await?;
         let request = |version: i16| {
             let request = FindCoordinatorRequest::default().with_key_type(key_type);

@@ -9,9 +9,9 @@ use crate::connection::ConnectionClass;
 use crate::error::ClientError;
 use crate::metadata::{MetadataSnapshot, TopicSelection};
 use crate::sync::lock;
+use crate::text::topic_name;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
@@ -98,10 +98,7 @@ impl Cluster {
     }
 
     async fn ask(&self, union: &Union) -> Result<MetadataResponse, ClientError> {
-        let topic = |name: &Arc<str>| {
-            let name = TopicName(StrBytes::from_string(name.to_string()));
-            MetadataRequestTopic::default().with_name(Some(name))
-        };
+        let topic = |name: &Arc<str>| MetadataRequestTopic::default().with_name(Some(topic_name(name)));
         let request = MetadataRequest::default()
             .with_topics((!union.all).then(|| union.names.iter().map(topic).collect()))
             .with_allow_auto_topic_creation(union.auto_create);

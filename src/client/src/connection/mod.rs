@@ -35,6 +35,7 @@ pub use versions::ApiVersions;
 
 use crate::config::{Address, ClientConfig};
 use crate::error::{ClientError, ErrorCode};
+use crate::text::str_bytes;
 use bytes::Bytes;
 use io::{Outgoing, Shared};
 use kafka_protocol::messages::ApiVersionsRequest;
@@ -114,7 +115,7 @@ impl Connection {
             shared,
             queue,
             next_id: AtomicI32::new(0),
-            client_id: StrBytes::from_string(client_id.to_owned()),
+            client_id: str_bytes(client_id),
             versions: ApiVersions::default(),
         }
     }

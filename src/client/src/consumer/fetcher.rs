@@ -12,13 +12,14 @@ use crate::connection::ConnectionClass;
 use crate::error::{ClientError, ErrorCode};
 use crate::group::offsets;
 use crate::metadata::{NodeId, TopicPartition, TopicSelection};
+use crate::text::{str_bytes, topic_name};
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::{BrokerId, FetchRequest, ListOffsetsRequest, TopicName};
+use kafka_protocol::messages::{BrokerId, FetchRequest, ListOffsetsRequest};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -185,7 +186,7 @@ async fn fetch(shared: &Shared, node: NodeId, partitions: Vec<Asked>) -> Vec<(As
         }
     }
     let read = |asked: Asked| {
-        let key = (StrBytes::from_string(asked.tp.topic.to_string()), asked.tp.partition);
+        let key = (str_bytes(&asked.tp.topic), asked.tp.partition);
         let fetched = match answered.remove(&key) {
             Some(data) => read_partition(shared, &asked, data),
             None => Fetched::Nothing,
@@ -241,8 +242,4 @@ fn read_partition(shared: &Shared, asked: &Asked, data: PartitionData) -> Fetche
         aborted,
         options,
     )))
-}
-
-fn topic_name(topic: &str) -> TopicName {
-    TopicName(StrBytes::from_string(topic.to_owned()))
 }

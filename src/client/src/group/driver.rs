@@ -8,6 +8,7 @@ use crate::cluster::Cluster;
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::sync::lock;
+use crate::text::str_bytes;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -420,10 +421,6 @@ fn joined(response: JoinGroupResponse) -> Joined {
         },
         skip_assignment: response.skip_assignment,
     }
-}
-
-pub(super) fn str_bytes(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
 }
 
 fn millis(duration: Duration) -> i32 {

@@ -4,18 +4,18 @@
 //! assignment) there is no check. Moves of the coordinator are followed until `default.api.timeout.ms`.
 
 use super::coordinator::Group;
-use super::driver::str_bytes;
 use super::membership::Standing;
 use crate::cluster::Cluster;
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::TopicPartition;
+use crate::text::{str_bytes, topic_name};
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::{
-    GroupId, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
+    GroupId, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -135,9 +135,7 @@ pub async fn committed(
         return Ok(HashMap::new());
     }
     let topics = by_topic(partitions.iter().map(|tp| (tp, tp.partition))).map(|(topic, partitions)| {
-        OffsetFetchRequestTopic::default()
-            .with_name(TopicName(str_bytes(topic)))
-            .with_partition_indexes(partitions)
+        OffsetFetchRequestTopic::default().with_name(topic_name(topic)).with_partition_indexes(partitions)
     });
     let request = OffsetFetchRequest::default()
         .with_group_id(GroupId(str_bytes(group)))
@@ -216,7 +214,7 @@ fn commit_request(
         (tp, partition)
     });
     let topics = by_topic(partitions).map(|(topic, partitions)| {
-        OffsetCommitRequestTopic::default().with_name(TopicName(str_bytes(topic))).with_partitions(partitions)
+        OffsetCommitRequestTopic::default().with_name(topic_name(topic)).with_partitions(partitions)
     });
     OffsetCommitRequest::default()
         .with_group_id(GroupId(str_bytes(group)))
