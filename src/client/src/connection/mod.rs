@@ -199,10 +199,8 @@ impl Connection {
         timeout: Duration,
         answered: bool,
     ) -> Result<Reply, ClientError> {
-        let api = frame.api;
-        let (reply, answer) = oneshot::channel();
-        let outgoing = Outgoing { frame, answered, reply };
-        let waiting = Reply { answer, api, deadline, timeout, shared: self.shared.clone() };
+        let (outgoing, waiting) = self.outgoing(frame, deadline, timeout, answered);
+        let api = waiting.api;
         match tokio::time::timeout_at(deadline, self.queue.send(outgoing)).await {
             Ok(Ok(())) => Ok(waiting),
             Ok(Err(_)) => Err(self.shared.lost(api, false)),
@@ -218,10 +216,10 @@ impl Connection {
         timeout: Duration,
         answered: bool,
     ) -> Result<Reply, ClientError> {
-        let api = frame.api;
-        let (reply, answer) = oneshot::channel();
-        match self.queue.try_send(Outgoing { frame, answered, reply }) {
-            Ok(()) => Ok(Reply { answer, api, deadline, timeout, shared: self.shared.clone() }),
+        let (outgoing, waiting) = self.outgoing(frame, deadline, timeout, answered);
+        let api = waiting.api;
+        match self.queue.try_send(outgoing) {
+            Ok(()) => Ok(waiting),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(self.shared.lost(api, false)),
             Err(mpsc::error::TrySendError::Full(_)) => Err(ClientError::Disconnected {
                 broker: self.broker().clone(),
@@ -230,6 +228,18 @@ impl Connection {
                 may_have_been_sent: false,
             }),
         }
+    }
+
+    fn outgoing(
+        &self,
+        frame: Frame,
+        deadline: Instant,
+        timeout: Duration,
+        answered: bool,
+    ) -> (Outgoing, Reply) {
+        let (reply, answer) = oneshot::channel();
+        let waiting = Reply { answer, api: frame.api, deadline, timeout, shared: self.shared.clone() };
+        (Outgoing { frame, answered, reply }, waiting)
     }
 
     /// Closes the connection after an answer that cannot be understood.

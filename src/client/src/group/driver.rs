@@ -16,7 +16,8 @@ use futures_util::stream::FuturesUnordered;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
+    GroupId, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 use std::sync::Arc;
@@ -36,8 +37,8 @@ enum Input {
     Prepared,
     Joined(u64, Result<JoinGroupResponse, ClientError>),
     LeaderAssigned(u64, Result<Vec<(String, Bytes)>, ClientError>),
-    Synced(u64, Result<Bytes, ClientError>),
-    Heartbeat(u64, Result<(), ClientError>),
+    Synced(u64, Result<SyncGroupResponse, ClientError>),
+    Heartbeat(u64, Result<HeartbeatResponse, ClientError>),
     Left,
 }
 
@@ -174,38 +175,42 @@ impl Driver {
                 self.machine.assign(now, attempt, answer.ok());
             }
             Input::Synced(attempt, answer) => {
-                let answer = self.reply("SyncGroup", answer);
-                self.machine.on_sync(now, attempt, answer);
+                let answer = self.reply("SyncGroup", answer, |response| response.error_code);
+                self.machine.on_sync(now, attempt, answer.map(|response| response.assignment));
             }
             Input::Heartbeat(attempt, answer) => {
-                let answer = self.reply("Heartbeat", answer);
-                self.machine.on_heartbeat(now, attempt, answer);
+                let answer = self.reply("Heartbeat", answer, |response| response.error_code);
+                self.machine.on_heartbeat(now, attempt, answer.map(|_| ()));
             }
             Input::Left => self.leaves_in_flight = self.leaves_in_flight.saturating_sub(1),
         }
     }
 
     fn on_join(&mut self, now: Instant, attempt: u64, answer: Result<JoinGroupResponse, ClientError>) {
-        let answer = match answer {
-            Ok(response) if ErrorCode(response.error_code) == ErrorCode::MEMBER_ID_REQUIRED => {
-                return self.machine.on_member_id(attempt, &response.member_id);
-            }
-            Ok(response) => ErrorCode(response.error_code)
-                .ok()
-                .map_err(|code| self.refused(code, "JoinGroup"))
-                .map(|()| joined(response)),
-            Err(error) => Err(error),
-        };
+        if let Ok(response) = &answer
+            && ErrorCode(response.error_code) == ErrorCode::MEMBER_ID_REQUIRED
+        {
+            return self.machine.on_member_id(attempt, &response.member_id);
+        }
+        let answer = self.reply("JoinGroup", answer, |response| response.error_code).map(joined);
         if let Ok(joined) = &answer {
             self.leader = joined.members.is_some();
         }
-        let answer = self.reply("JoinGroup", answer);
         self.machine.on_join(now, attempt, answer);
     }
 
     /// Sorts an error for the state machine, and keeps it for [`GroupHooks::failed`].
-    fn reply<T>(&mut self, api: &'static str, answer: Result<T, ClientError>) -> Result<T, ReplyError> {
-        answer.map_err(|error| {
+    fn reply<T>(
+        &mut self,
+        api: &'static str,
+        answer: Result<T, ClientError>,
+        code: impl FnOnce(&T) -> i16,
+    ) -> Result<T, ReplyError> {
+        let accepted = answer.and_then(|response| match ErrorCode(code(&response)).ok() {
+            Ok(()) => Ok(response),
+            Err(code) => Err(self.refused(code, api)),
+        });
+        accepted.map_err(|error| {
             tracing::info!(group = &*self.config.group_id, %error, "{api} failed");
             let reply = verdict_of(&error).map_or(ReplyError::Unreachable, ReplyError::Code);
             self.last_error = Some(error);
@@ -268,9 +273,7 @@ impl Driver {
             .with_group_instance_id(self.instance_id())
             .with_protocol_type(StrBytes::from_static_str(self.config.protocol_type))
             .with_protocols(protocols.collect());
-        let patience =
-            self.cluster.config().request_timeout.max(self.config.rebalance_timeout + JOIN_TIMEOUT_LAPSE);
-        let answer = self.call(request, JOIN_MAX_VERSION, patience);
+        let answer = self.call(request, JOIN_MAX_VERSION, self.rebalance_patience());
         self.work.push(async move { Input::Joined(attempt, answer.await) }.boxed());
     }
 
@@ -288,21 +291,13 @@ impl Driver {
             .with_protocol_type(Some(StrBytes::from_static_str(self.config.protocol_type)))
             .with_protocol_name(Some(str_bytes(&generation.protocol)))
             .with_assignments(assignments.collect());
-        let patience =
-            self.cluster.config().request_timeout.max(self.config.rebalance_timeout + JOIN_TIMEOUT_LAPSE);
-        let answer = self.call(request, SYNC_MAX_VERSION, patience);
-        let group = self.config.group_id.clone();
-        self.work.push(
-            async move {
-                let answer = answer.await.and_then(|response| {
-                    let code = ErrorCode(response.error_code);
-                    code.ok().map_err(|code| BrokerError::new(code, "SyncGroup").group(group))?;
-                    Ok(response.assignment)
-                });
-                Input::Synced(attempt, answer)
-            }
-            .boxed(),
-        );
+        let answer = self.call(request, SYNC_MAX_VERSION, self.rebalance_patience());
+        self.work.push(async move { Input::Synced(attempt, answer.await) }.boxed());
+    }
+
+    /// A join or a sync is answered when all members are there, or their time is over.
+    fn rebalance_patience(&self) -> Duration {
+        self.cluster.config().request_timeout.max(self.config.rebalance_timeout + JOIN_TIMEOUT_LAPSE)
     }
 
     fn heartbeat(&mut self, attempt: u64, generation: &Generation) {
@@ -314,17 +309,7 @@ impl Driver {
         // Early enough for another try within the session.
         let patience = self.cluster.config().request_timeout.min(self.config.session_timeout / 3);
         let answer = self.call(request, HEARTBEAT_MAX_VERSION, patience);
-        let group = self.config.group_id.clone();
-        self.work.push(
-            async move {
-                let answer = answer.await.and_then(|response| {
-                    let code = ErrorCode(response.error_code);
-                    Ok(code.ok().map_err(|code| BrokerError::new(code, "Heartbeat").group(group))?)
-                });
-                Input::Heartbeat(attempt, answer)
-            }
-            .boxed(),
-        );
+        self.work.push(async move { Input::Heartbeat(attempt, answer.await) }.boxed());
     }
 
     fn leave(&mut self, member_id: &str, joining: bool) {
