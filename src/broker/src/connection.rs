@@ -19,10 +19,8 @@ use tokio::net::TcpStream;
 
 /// Bytes before the client id: API key, version, correlation id.
 const HEADER_START: usize = 8;
-/// How much is read at once at least.
-const READ_BYTES: usize = 64 << 10;
 /// How far the buffer grows ahead of what has arrived.
-const MAX_READ_AHEAD: usize = 4 << 20;
+const READ_AHEAD: usize = 4 << 20;
 
 /// Why a connection ended before the client closed it.
 #[derive(Debug, thiserror::Error)]
@@ -99,8 +97,7 @@ impl Connection {
             if let Some(frame) = frame::take_frame(&mut self.buffer, MAX_REQUEST_BYTES)? {
                 return Ok(Some(frame));
             }
-            let missing = frame::missing_bytes(&self.buffer, MAX_REQUEST_BYTES);
-            self.buffer.reserve(missing.clamp(READ_BYTES, MAX_READ_AHEAD));
+            frame::make_room(&mut self.buffer, MAX_REQUEST_BYTES, READ_AHEAD);
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return match self.buffer.is_empty() {
                     true => Ok(None),

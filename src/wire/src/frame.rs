@@ -5,12 +5,13 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// Length in bytes of the prefix of a frame.
 pub const FRAME_PREFIX_LEN: usize = 4;
+/// Least room for a read, in bytes.
+pub const READ_CHUNK: usize = 64 << 10;
 
 /// Takes the next whole frame off the front of `buf`, without its length prefix.
 ///
-/// `None` means that more bytes are needed; `buf` then has room reserved for at most the announced
-/// frame, which is at most `limit` bytes. A negative or larger length is an error, and the
-/// connection cannot be used any further.
+/// `None` means that more bytes are needed: see [`make_room`]. A negative length, or one above `limit`,
+/// is an error, and the connection cannot be used any further.
 pub fn take_frame(buf: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, WireError> {
     let Some(prefix) = buf.first_chunk::<FRAME_PREFIX_LEN>() else {
         return Ok(None);
@@ -30,9 +31,18 @@ pub fn take_frame(buf: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, Wir
     Ok(Some(buf.split_to(len).freeze()))
 }
 
+/// Makes room in `buf` for the next read: for what is missing of the frame at its front, but not further
+/// than `ahead` bytes past what has come, or than `buf` is long. So memory follows the bytes that came
+/// and not the length that was announced, and still a large frame is not copied often. Small frames are
+/// read together: there is room for [`READ_CHUNK`] at least.
+pub fn make_room(buf: &mut BytesMut, limit: usize, ahead: usize) {
+    let most = ahead.max(buf.len()).max(READ_CHUNK);
+    buf.reserve(missing_bytes(buf, limit).clamp(READ_CHUNK, most));
+}
+
 /// How many bytes are missing for the frame at the front of `buf` to be whole; 0 while its length is
-/// not known yet. A hint for how much to read next.
-pub fn missing_bytes(buf: &[u8], limit: usize) -> usize {
+/// not known yet.
+fn missing_bytes(buf: &[u8], limit: usize) -> usize {
     let Some(prefix) = buf.first_chunk::<FRAME_PREFIX_LEN>() else {
         return 0;
     };
@@ -54,6 +64,20 @@ mod tests {
         assert_eq!(take_frame(&mut buf, 10), Ok(Some(Bytes::new())));
         assert_eq!(take_frame(&mut buf, 10), Ok(None));
         assert_eq!(buf.len(), 1);
+    }
+
+    #[test]
+    fn room_follows_the_bytes_that_came() {
+        let (limit, ahead) = (100 << 20, 1 << 20);
+        let mut buf = BytesMut::new();
+        make_room(&mut buf, limit, ahead);
+        assert!((READ_CHUNK..ahead).contains(&buf.capacity()));
+        buf.extend_from_slice(&(50i32 << 20).to_be_bytes());
+        make_room(&mut buf, limit, ahead);
+        assert!((ahead..3 * ahead).contains(&buf.capacity()), "{}", buf.capacity());
+        buf.resize(8 * ahead, 0);
+        make_room(&mut buf, limit, ahead);
+        assert!((16 * ahead..=32 * ahead).contains(&buf.capacity()), "{}", buf.capacity());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::codec::Frame;
 use crate::error::ClientError;
 use crate::sync::lock;
 use bytes::{Buf, Bytes, BytesMut};
-use crossdock_wire::frame::{missing_bytes, take_frame};
+use crossdock_wire::frame::{make_room, take_frame};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,8 +14,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Requests that are put into one write at most.
 const COALESCE: usize = 32;
-/// Least room for a read.
-const READ_CHUNK: usize = 64 << 10;
 /// Room that is reserved at most ahead of the bytes that came.
 const READ_AHEAD: usize = 16 << 20;
 
@@ -223,9 +221,7 @@ async fn read_answers<R: AsyncRead + Unpin>(shared: &Shared, mut read: R) -> (Ar
                 Err(error) => return broken(error.to_string()),
             }
         }
-        // Room for the frame that is announced, but not much ahead of what has really come.
-        let ahead = READ_AHEAD.max(buf.len());
-        buf.reserve(missing_bytes(&buf, MAX_FRAME_LEN).clamp(READ_CHUNK, ahead));
+        make_room(&mut buf, MAX_FRAME_LEN, READ_AHEAD);
         match read.read_buf(&mut buf).await {
             Ok(0) => return ("the broker closed it".into(), None),
             Ok(_) => {}
