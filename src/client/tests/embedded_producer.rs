@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Sink, log_of};
+use support::{Sink, append, log_of};
 
 struct Setup {
     broker: Broker,
@@ -44,23 +44,7 @@ impl Setup {
     /// Appends values `from..to` with the value as token, a few at a time, so that there are many batches.
     async fn append(&self, from: u64, to: u64) {
         for value in from..to {
-            loop {
-                let text = value.to_string();
-                let appended = self.producer.appender().append(
-                    &self.topic,
-                    Some(0),
-                    1,
-                    None,
-                    Some(text.as_bytes()),
-                    iter::empty(),
-                    value,
-                );
-                match appended {
-                    Ok(()) => break,
-                    Err(AppendError::BufferFull) => self.producer.wait_for_space().await,
-                    Err(error) => panic!("{error}"),
-                }
-            }
+            append(&self.producer, &self.topic, 0, value).await;
             if value % 3 == 0 {
                 tokio::task::yield_now().await;
             }

@@ -5,33 +5,15 @@
 mod support;
 
 use crossdock_client::admin::NewTopic;
-use crossdock_client::producer::{AppendError, TopicRef};
+use crossdock_client::producer::TopicRef;
 use crossdock_client::{Admin, ClientConfig, Cluster, Producer, ProducerConfig};
 use crossdock_testcontainers::Kafka;
-use std::iter;
 use std::sync::Arc;
-use support::{Sink, log_of};
+use support::{Sink, append, log_of};
 
-async fn append(producer: &Producer, topic: &TopicRef, values: std::ops::Range<u64>) {
+async fn append_all(producer: &Producer, topic: &TopicRef, values: std::ops::Range<u64>) {
     for value in values {
-        let text = value.to_string();
-        let partition = i32::try_from(value % 3).unwrap();
-        loop {
-            let appended = producer.appender().append(
-                topic,
-                Some(partition),
-                1,
-                None,
-                Some(text.as_bytes()),
-                iter::empty(),
-                value,
-            );
-            match appended {
-                Ok(()) => break,
-                Err(AppendError::BufferFull) => producer.wait_for_space().await,
-                Err(error) => panic!("{error}"),
-            }
-        }
+        append(producer, topic, i32::try_from(value % 3).unwrap(), value).await;
         if value % 50 == 0 {
             tokio::task::yield_now().await;
         }
@@ -49,14 +31,14 @@ async fn kill_and_start(mut kafka: Kafka, new: NewTopic) {
     let topic = producer.topic(&new.name);
     producer.wait_for_metadata(&topic).await.unwrap();
 
-    append(&producer, &topic, 0..RECORDS / 3).await;
+    append_all(&producer, &topic, 0..RECORDS / 3).await;
     kafka.kill_node(1).await.unwrap();
-    append(&producer, &topic, RECORDS / 3..2 * RECORDS / 3).await;
+    append_all(&producer, &topic, RECORDS / 3..2 * RECORDS / 3).await;
     if new.replication_factor > 1 {
         producer.flush().await; // by the other nodes
     }
     kafka.start_node(1).await.unwrap();
-    append(&producer, &topic, 2 * RECORDS / 3..RECORDS).await;
+    append_all(&producer, &topic, 2 * RECORDS / 3..RECORDS).await;
     producer.flush().await;
 
     let mut written = sink.written();

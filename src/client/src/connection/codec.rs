@@ -122,3 +122,22 @@ pub(crate) fn api_name(key: i16) -> &'static str {
         _ => "a request",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::HeartbeatRequest;
+
+    #[test]
+    fn tagged_fields_of_the_header_are_passed_over() {
+        let body = [0, 0, 0, 7, 0, 27, 0];
+        for header in [&[0][..], &[1, 5, 2, 9, 9], &[2, 0, 0, 1, 1, 9]] {
+            let response = Bytes::from([header, &body].concat());
+            assert_eq!(decode_response::<HeartbeatRequest>(response, 4).unwrap().error_code, 27);
+        }
+        for broken in [&[][..], &[1], &[1, 5, 200], &[0xff, 0xff, 0xff, 0xff, 0x7f, 0]] {
+            let error = decode_response::<HeartbeatRequest>(Bytes::from_static(broken), 4).unwrap_err();
+            assert!(error.starts_with("its header: "), "{error}");
+        }
+    }
+}

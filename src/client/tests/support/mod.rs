@@ -1,13 +1,15 @@
-//! What several tests of the producer need: a sink that remembers, and a look into a partition's log.
+//! What several tests of the producer need: appending, a sink that remembers, and a look into a
+//! partition's log.
 
 use bytes::Bytes;
 use crossdock_client::metadata::NodeId;
-use crossdock_client::producer::{AckRun, AckSink, BatchMetadata, ProduceError};
-use crossdock_client::{Cluster, ConnectionClass};
+use crossdock_client::producer::{AckRun, AckSink, AppendError, BatchMetadata, ProduceError, TopicRef};
+use crossdock_client::{Cluster, ConnectionClass, Producer};
 use crossdock_wire::Batches;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use std::iter;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -44,6 +46,19 @@ impl Sink {
             tokens.extend((0..acknowledged.run.count).map(|_| acknowledged.run.token));
         }
         tokens
+    }
+}
+
+/// Appends `value` as text and as token, once there is room for it.
+pub(crate) async fn append(producer: &Producer, topic: &TopicRef, partition: i32, value: u64) {
+    let text = value.to_string();
+    loop {
+        let text = Some(text.as_bytes());
+        match producer.appender().append(topic, Some(partition), 1, None, text, iter::empty(), value) {
+            Ok(()) => return,
+            Err(AppendError::BufferFull) => producer.wait_for_space().await,
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
