@@ -1,7 +1,7 @@
 //! A client that sends one request and reads one reply, and shorthands for the common ones.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use crossdock_broker::Broker;
+use crossdock_broker::{ApiKey, Broker};
 use crossdock_wire::{BatchBuilder, Batches, ProducerStamp};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -39,6 +39,15 @@ pub(crate) async fn start() -> (Broker, Client) {
     let broker = Broker::builder().start().await.unwrap();
     let client = Client::connect(&broker).await;
     (broker, client)
+}
+
+/// A client whose fetch from the end of partition 0 has come to the broker.
+pub(crate) async fn waiting_fetch(broker: &Broker, topic: &str) -> Client {
+    let mut client = Client::connect(broker).await;
+    let request = fetch_request(topic, 0).with_max_wait_ms(60_000).with_min_bytes(1);
+    client.send(FETCH_VERSION, &request).await.unwrap();
+    broker.faults().wait_for_requests(ApiKey::Fetch, 1).await;
+    client
 }
 
 impl Client {

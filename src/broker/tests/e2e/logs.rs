@@ -2,9 +2,9 @@
 
 use crate::client::{
     Client, FETCH_VERSION, PRODUCE_VERSION, batch, batch_of, fetch_request, produce_request, start, text,
-    topic, values_of,
+    topic, values_of, waiting_fetch,
 };
-use crossdock_broker::{ApiKey, Broker, ResponseError};
+use crossdock_broker::{Broker, ResponseError};
 use crossdock_wire::ProducerStamp;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::{
@@ -73,10 +73,7 @@ async fn byte_limits_cut_between_batches_but_never_starve() {
 async fn a_fetch_waits_for_data() {
     let (broker, mut client) = start().await;
     client.create("t", 1).await;
-    let mut waiting = Client::connect(&broker).await;
-    let request = fetch_request("t", 0).with_max_wait_ms(60_000).with_min_bytes(1);
-    waiting.send(FETCH_VERSION, &request).await.unwrap();
-    broker.faults().wait_for_requests(ApiKey::Fetch, 1).await;
+    let mut waiting = waiting_fetch(&broker, "t").await;
     client.produce("t", batch(&["a"])).await;
     let reply = waiting.receive::<FetchRequest>(FETCH_VERSION);
     let (_, reply) = timeout(Duration::from_secs(30), reply).await.expect("long before max.wait").unwrap();
