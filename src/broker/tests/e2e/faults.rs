@@ -1,10 +1,8 @@
 //! Scripted faults, as a client sees them.
 
-use crate::client::{
-    Client, FETCH_VERSION, PRODUCE_VERSION, batch, fetch_request, produce_request, start, waiting_fetch,
-};
+use crate::client::{Client, FETCH_VERSION, PRODUCE_VERSION, batch, produce_request, start, waiting_fetch};
 use crossdock_broker::{ApiKey, Broker, FaultAction, FaultPlan, FaultRule, ResponseError};
-use kafka_protocol::messages::{FetchRequest, MetadataRequest, ProduceRequest};
+use kafka_protocol::messages::{FetchRequest, MetadataRequest};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -101,9 +99,7 @@ async fn a_paused_broker_is_away_and_comes_back_on_its_port() {
 async fn shutdown_closes_connections() {
     let (broker, mut client) = start().await;
     client.create("t", 1).await;
-    let request = fetch_request("t", 0).with_max_wait_ms(60_000).with_min_bytes(1);
-    client.send(FETCH_VERSION, &request).await.unwrap();
-    broker.faults().wait_for_requests(ApiKey::Fetch, 1).await;
+    let mut waiting = waiting_fetch(&broker, "t").await;
     broker.shutdown().await;
-    assert!(client.receive::<ProduceRequest>(FETCH_VERSION).await.is_err());
+    assert!(waiting.receive::<FetchRequest>(FETCH_VERSION).await.is_err());
 }
