@@ -12,6 +12,7 @@
 //! - [`producer`]: batches by partition, idempotent and in order.
 //! - [`group`]: membership in a group, and the offsets that a group commits.
 //! - [`consumer`]: fetched batches of the partitions that a group, or the caller, assigned.
+//! - `backoff`, `sync`, `text`: waits between attempts, locks, strings as messages take them.
 //!
 //! # How data flows
 //!
