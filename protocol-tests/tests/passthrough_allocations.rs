@@ -114,7 +114,7 @@ fn records_on_their_way_out_of_kafka() {
     for records in [10, 10_000, 100_000] {
         for (name, converter) in [
             ("String", &StringConverter::default() as &dyn Converter),
-            ("ByteArray", &ByteArrayConverter::default()),
+            ("ByteArray", &ByteArrayConverter),
         ] {
             let counted = sink_allocations(records, converter);
             assert!(counted <= PER_BATCH, "{name}: {counted} allocations for {records} records");

@@ -133,7 +133,8 @@ impl SinkBatch {
         self.len() == 0
     }
 
-    /// Bytes that the batch keeps alive, for tasks that bound their buffers.
+    /// Bytes that the batch holds, roughly, for tasks that bound their buffers; see
+    /// [`RecordBatch::byte_size`].
     pub fn byte_size(&self) -> usize {
         self.records.byte_size()
     }

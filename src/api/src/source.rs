@@ -85,28 +85,13 @@ pub trait SourceTask: Send {
     /// a batch of a few thousand records or half a megabyte is a good size.
     ///
     /// # Cancel safety
-    /// Must be cancel-safe: the runtime drops the future when the task is paused, stopped or has to
-    /// commit. At every `await`, what was read must be either in `batch` or still in `self`.
+    /// The future is dropped when the task is stopped or paused. At every `await`, what was read must be
+    /// either in `batch` or still in `self`. It may take as long as it likes otherwise.
     async fn poll(&mut self, batch: &mut SourceBatch) -> Result<(), ConnectError>;
 
     /// Tells which source offsets are now stored: each pair is a source partition and its offset. All
     /// records up to there are in Kafka, so the task may release them at their source.
     async fn commit(&mut self, _committed: &[(Map, Map)]) -> Result<(), ConnectError> {
-        Ok(())
-    }
-
-    /// Whether [`SourceTask::acknowledged`] should be called. Costs nothing if not.
-    fn wants_acknowledgements(&self) -> bool {
-        false
-    }
-
-    /// Tells that records were acknowledged by Kafka or filtered out, by batch and ordinals; for
-    /// sources that must answer for each message (JMS, MQTT). Mirrors `SourceTask.commitRecord`.
-    async fn acknowledged(
-        &mut self,
-        _batch: u64,
-        _ordinals: std::ops::Range<u32>,
-    ) -> Result<(), ConnectError> {
         Ok(())
     }
 
@@ -273,7 +258,7 @@ impl SourceBatch {
         self.id = id;
     }
 
-    /// The number under which [`SourceTask::acknowledged`] speaks of this batch.
+    /// The number of this batch, for logs.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -325,6 +310,18 @@ impl SourceBatch {
         offset: SourceOffset,
     ) -> RecordBuilder<'_> {
         self.records.record(topic).at(&mut self.positions, Position { partition, offset })
+    }
+
+    /// Moves the offset of a source partition on without a record, for example past changes that a
+    /// filter of the source left out.
+    pub fn progress(&mut self, partition: SourcePartitionId, offset: SourceOffset) {
+        self.records.push_placeholder();
+        self.positions.push(Position { partition, offset });
+    }
+
+    /// Whether every record was added by [`SourceBatch::record`], so that each has its own offset.
+    pub fn is_consistent(&self) -> bool {
+        self.positions.len() == self.records.ordinals() as usize
     }
 
     /// Ends a transaction after the records appended so far.
@@ -390,12 +387,19 @@ mod tests {
         }
         let map = batch.offset_map([("lsn", Value::Int64(9)), ("tx", Value::Int64(1))].into_iter().collect());
         batch.record(topic, partition, SourceOffset::Map(map)).finish().unwrap();
+        assert!(batch.is_consistent());
+        batch.progress(partition, SourceOffset::Long { field, value: 11 });
+        assert!(batch.is_consistent());
+        assert_eq!(batch.offset_of(3).unwrap().get("position"), Some(&Value::Int64(11)));
         batch.records_mut().drop_record(0);
         batch.records_mut().compact();
+        assert_eq!(batch.records().iter().count(), 2);
         let last = batch.records().iter().last().unwrap();
         assert_eq!(batch.offset_of(last.ordinal()).unwrap().get("lsn"), Some(&Value::Int64(9)));
         assert_eq!(batch.offset_of(1).unwrap().get("position"), Some(&Value::Int64(7)));
         assert_eq!(batch.partition_index(0), Some(0));
-        assert!(batch.offset_of(3).is_none());
+        assert!(batch.offset_of(4).is_none());
+        batch.records_mut().record(topic).finish().unwrap();
+        assert!(!batch.is_consistent());
     }
 }

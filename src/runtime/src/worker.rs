@@ -9,10 +9,11 @@ use crate::herder::{State, TaskId};
 use crate::offsets::source::SourceOffsetStore;
 use crate::offsets::store::OffsetStore;
 use crate::task::TaskFailure;
+use crate::task::acks::Acks;
 use crate::task::control::{Counters, TaskControl, TaskHandle};
 use crate::task::pipeline::Pipeline;
 use crate::task::sink::{self, SinkTaskParts};
-use crate::task::source::{self, Acks, SourceTaskParts};
+use crate::task::source::{self, SourceTaskParts};
 use crossdock_api::{ConfigMap, Plugins, SinkTask, SourceTask};
 use crossdock_client::{
     ClientConfig, Cluster, ConfigError as ClientConfigError, Consumer, ConsumerConfig, Producer,

@@ -109,7 +109,13 @@ impl RecordBatch {
             }
             let start = out.len();
             let record = RecordRef { batch: self, row: &self.rows[index] };
-            let done = serialize(record, record.schema(column), record.datum(column), &mut out);
+            let datum = record.datum(column);
+            let done =
+                serialize(record, record.schema(column), datum, &mut out).and_then(|done| match datum {
+                    ValueRef::Null | ValueRef::String(_) | ValueRef::Bytes(_) => Ok(done),
+                    other if done == Serialized::Same => Err(not_bytes(other)),
+                    _ => Ok(done),
+                });
             let old = *column.slot_mut(&mut self.rows[index]);
             match done.and_then(|done| serialized_slot(done, old, slab, start, out.len())) {
                 Ok(slot) => {
@@ -263,6 +269,10 @@ pub struct HeaderCell<'a> {
     pub schema: Option<&'a Arc<Schema>>,
     /// The value; bytes if it came from Kafka.
     pub value: ValueRef<'a>,
+}
+
+fn not_bytes(value: ValueRef<'_>) -> ConnectError {
+    ConnectError::bad_record(format!("its converter left a {} where bytes are expected", value.java_class()))
 }
 
 fn serialized_slot(

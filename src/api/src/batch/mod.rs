@@ -100,10 +100,14 @@ impl RecordBatch {
         self.rows.is_empty()
     }
 
-    /// Bytes of the buffers that the batch keeps alive, roughly; what a bounded queue counts.
+    /// Bytes that the batch holds, roughly; what a bounded queue counts. A slab counts as the slice that
+    /// the batch has of it, although the whole buffer is kept alive; an owned value counts without what
+    /// lists, maps and structs hold inside.
     pub fn byte_size(&self) -> usize {
         self.slabs.iter().map(|s| s.bytes.len()).sum::<usize>()
             + self.tail.len()
+            + self.values.len() * size_of::<Value>()
+            + self.headers.len() * size_of::<HeaderSlot>()
             + self.rows.len() * size_of::<Row>()
     }
 
@@ -209,6 +213,11 @@ impl RecordBatch {
         self.rows.get(index).filter(|row| !row.dropped).map(|row| RecordRef { batch: self, row })
     }
 
+    /// Ordinal and offset of the row at `index`, dropped or not; for naming it in an error.
+    pub fn position(&self, index: usize) -> (u32, i64) {
+        self.rows.get(index).map_or((u32::MAX, -1), |row| (row.ordinal, row.offset))
+    }
+
     /// All records that are not dropped, with their index.
     pub fn iter_indexed(&self) -> impl Iterator<Item = (usize, RecordRef<'_>)> {
         let live = self.rows.iter().enumerate().filter(|(_, row)| !row.dropped);
@@ -246,6 +255,14 @@ impl RecordBatch {
             self.rows.retain(|row| !row.dropped);
             self.dropped = 0;
         }
+    }
+
+    /// Adds a row that is dropped already: an ordinal without a record.
+    pub(crate) fn push_placeholder(&mut self) {
+        let mut row = Row::new(TopicId(0));
+        row.dropped = true;
+        self.dropped += 1;
+        self.push_row(row);
     }
 
     /// How many records were ever added: ordinals are below it.

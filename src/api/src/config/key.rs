@@ -28,7 +28,7 @@ pub enum Width {
 }
 
 /// What a value must satisfy beyond its type.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Validator {
     /// A number of at least this.

@@ -144,6 +144,20 @@ impl Consumer {
         }
     }
 
+    /// As [`Consumer::next`], but without records: for an application that still works on those it has, and
+    /// must hear of changes meanwhile. Fetching ahead goes on. Cancel-safe.
+    pub async fn next_change(&mut self) -> Result<ConsumerEvent, ConsumerError> {
+        let _inside = self.group.as_ref().map(|membership| membership.group.attend());
+        self.shared.finish_delivered();
+        self.shared.release_manual(self.subscribed);
+        loop {
+            if let Some(event) = self.shared.take_change() {
+                return event;
+            }
+            self.shared.to_application.notified().await;
+        }
+    }
+
     /// The next event if there is one already; as [`Consumer::next`] otherwise.
     pub fn try_next(&mut self) -> Option<Result<ConsumerEvent, ConsumerError>> {
         let _inside = self.group.as_ref().map(|membership| membership.group.attend());

@@ -107,8 +107,8 @@ impl Shared {
         }
     }
 
-    /// The next thing for the application: changes before records, errors of the group last.
-    pub(super) fn take(&self) -> Option<Result<ConsumerEvent, ConsumerError>> {
+    /// The next thing for the application that is not records: changes of the assignment, then errors.
+    pub(super) fn take_change(&self) -> Option<Result<ConsumerEvent, ConsumerError>> {
         let mut inner = self.lock();
         if let Some(change) = inner.pending.take() {
             return Some(Ok(inner.deliver(change)));
@@ -116,9 +116,15 @@ impl Shared {
         if let Some(notice) = inner.notices.pop_front() {
             return Some(Err(notice));
         }
-        if let Some(error) = &inner.fatal {
-            return Some(Err(error.clone()));
+        inner.fatal.as_ref().map(|error| Err(error.clone()))
+    }
+
+    /// The next thing for the application: changes before records, errors of the group last.
+    pub(super) fn take(&self) -> Option<Result<ConsumerEvent, ConsumerError>> {
+        if let Some(change) = self.take_change() {
+            return Some(change);
         }
+        let mut inner = self.lock();
         let taken = inner.state.take()?;
         if inner.state.is_blocked() {
             self.to_fetcher.notify_one();

@@ -217,7 +217,6 @@ fn advertised_port(raw: &ConfigMap) -> Result<Option<u16>, ConfigError> {
 }
 
 fn common_keys() -> ConfigDef {
-    let positive = Validator::AtLeast(0);
     ConfigDef::new()
         .define(
             ConfigKey::list("bootstrap.servers")
@@ -236,21 +235,21 @@ fn common_keys() -> ConfigDef {
         .define(
             ConfigKey::long("task.shutdown.graceful.timeout.ms")
                 .default("5000")
-                .validator(positive)
+                .validator(Validator::AtLeast(0))
                 .importance(Importance::Low)
                 .doc("How long to wait for all tasks of the worker to stop."),
         )
         .define(
             ConfigKey::long("offset.flush.interval.ms")
                 .default("60000")
-                .validator(positive)
+                .validator(Validator::AtLeast(0))
                 .importance(Importance::Low)
                 .doc("Interval at which offsets of tasks are committed."),
         )
         .define(
             ConfigKey::long("offset.flush.timeout.ms")
                 .default("5000")
-                .validator(positive)
+                .validator(Validator::AtLeast(0))
                 .importance(Importance::Low)
                 .doc("How long one commit of offsets may take before it is tried again later."),
         )

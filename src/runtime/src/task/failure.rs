@@ -3,6 +3,7 @@
 use crossdock_api::{ConfigError, ConnectError};
 use crossdock_client::producer::MetadataError;
 use crossdock_client::{ClientError, ConfigError as ClientConfigError, ConsumerError};
+use std::any::Any;
 
 /// What ended a task: becomes the `trace` of its status. Each says who erred and what to do; connector
 /// and task are added where it is logged.
@@ -21,6 +22,10 @@ pub(crate) enum TaskFailure {
     Produce { reason: String },
     #[error("Kafka failed: {0}")]
     Client(#[from] ClientError),
+    #[error("the plugin panicked: {message}")]
+    Panic { message: String },
+    #[error("a converter left a value of {class} where bytes are expected: report this to its author")]
+    Unconverted { class: &'static str },
     #[error("{during} failed: {source}")]
     Plugin { during: &'static str, source: ConnectError },
     #[error("a record could not be handled ({stage}, {place}): {source}")]
@@ -31,6 +36,13 @@ impl TaskFailure {
     /// For `map_err` on calls into a plugin.
     pub(crate) fn plugin(during: &'static str) -> impl FnOnce(ConnectError) -> Self {
         move |source| Self::Plugin { during, source }
+    }
+
+    /// For what `catch_unwind` gives.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::Panic { message: text.unwrap_or_else(|| "without a message".to_owned()) }
     }
 
     /// The whole chain of causes as text, one a line, in the style of a Java stack trace's heads.

@@ -2,12 +2,13 @@
 //!
 //! - [`pipeline`]: converters and transforms of a task, and what is done about records that they
 //!   cannot handle.
-//! - [`source`]: polls a source task, sends what it gives, stores offsets.
+//! - [`source`]: polls a source task, sends what it gives, stores offsets; with `acks` and `topic_creation`.
 //! - [`source_offsets`]: which source offsets may be stored; a state machine without I/O.
 //! - [`sink`]: fetches, puts, commits; with `sink_chunk` and `sink_host`.
 //! - [`sink_offsets`]: which consumer offsets may be committed; a state machine without I/O.
 //! - [`control`]: how a herder stops, pauses and observes a task.
 
+pub(crate) mod acks;
 pub(crate) mod control;
 mod failure;
 pub(crate) mod pipeline;
@@ -17,6 +18,7 @@ mod sink_host;
 pub(crate) mod sink_offsets;
 pub(crate) mod source;
 pub(crate) mod source_offsets;
+mod topic_creation;
 
 pub use control::Counters;
 pub(crate) use control::TaskHandle;

@@ -164,9 +164,8 @@ impl Pipeline {
             return;
         }
         let Some((index, error)) = failed.into_iter().next() else { return };
-        let Some(record) = batch.get(index) else { return };
-        let bad =
-            BadRecord { ordinal: record.ordinal(), offset: record.offset(), stage: stage.to_owned(), error };
+        let (ordinal, offset) = batch.position(index);
+        let bad = BadRecord { ordinal, offset, stage: stage.to_owned(), error };
         for later in index..batch.len() {
             batch.drop_record(later);
         }

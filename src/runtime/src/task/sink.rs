@@ -6,14 +6,14 @@
 //!                     Kafka ◀─ commit ◀─ allowed ◀─ pre_commit ◀─ tick, request, revocation
 //! ```
 //!
-//! While chunks wait for a retry, all partitions are paused but events of the group are still taken, so
-//! that a slow sink keeps its membership and a rebalance is never held up. Mirrors `WorkerSinkTask`.
+//! Chunks are put one by one. In between, and while one waits for a retry, events of the group are taken but
+//! no records, so that a slow sink keeps its membership and a rebalance is never held up. Mirrors `WorkerSinkTask`.
 
 use super::control::{Counters, TaskControl};
 use super::failure::TaskFailure;
 use super::pipeline::Pipeline;
-use super::sink_chunk::{Chunk, Filling};
-use super::sink_host::Host;
+use super::sink_chunk::{Chunk, Filling, PutSize};
+use super::sink_host::{Host, Request};
 use super::sink_offsets::SinkOffsets;
 use crate::config::connector::ErrorTolerance;
 use crate::herder::TaskId;
@@ -21,9 +21,11 @@ use crossdock_api::sink::SinkTaskHost;
 use crossdock_api::{
     ConfigMap, ConnectError, ErrorKind, RecordBatch, SinkBatch, SinkTask, SinkTaskContext, TopicPartition,
 };
-use crossdock_client::{Consumer, ConsumerEvent, FetchedRecords, OffsetAndMetadata};
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use crossdock_client::{Consumer, ConsumerError, ConsumerEvent, FetchedRecords, OffsetAndMetadata};
+use futures_util::FutureExt;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -32,6 +34,8 @@ const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 const RETRY_BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// How often a task without records gets an empty put, so that it can act on time.
 const IDLE_PUT: Duration = Duration::from_secs(1);
+/// How long the plugin may take to stop at the end, and the group to be left.
+const PLUGIN_STOP: Duration = Duration::from_secs(1);
 
 /// What a sink task is made of; see [`run`].
 pub(crate) struct SinkTaskParts {
@@ -41,7 +45,7 @@ pub(crate) struct SinkTaskParts {
     pub(crate) pipeline: Pipeline,
     pub(crate) consumer: Consumer,
     pub(crate) topics: Vec<String>,
-    /// Most records of a put; what one fetch brought for a partition if `None`.
+    /// Most records of a put; it follows what puts take if `None`.
     pub(crate) max_put: Option<usize>,
     pub(crate) tolerance: ErrorTolerance,
     pub(crate) counters: Arc<Counters>,
@@ -49,34 +53,34 @@ pub(crate) struct SinkTaskParts {
     pub(crate) shutdown_timeout: Duration,
 }
 
-/// Runs a sink task until it is stopped or fails. Whatever the end, what was put and is safe by then is
-/// committed, and the plugin is stopped.
+/// Runs a sink task until it is stopped or fails, a panic of the plugin included. Whatever the end, what was
+/// put and is safe by then is committed, and the plugin is stopped.
 pub(crate) async fn run(
     parts: SinkTaskParts,
     mut control: TaskControl,
     started: impl FnOnce(),
 ) -> Result<(), TaskFailure> {
-    let host = Arc::new(Host {
-        requests: Mutex::default(),
-        tolerance: parts.tolerance,
-        counters: Arc::clone(&parts.counters),
-    });
+    let host = Arc::new(Host::new(parts.tolerance, Arc::clone(&parts.counters)));
     let mut runner = Runner {
+        put_size: PutSize::new(parts.max_put),
         parts,
         host,
         offsets: SinkOffsets::default(),
         queue: VecDeque::new(),
         retry: None,
-        paused_by_task: Vec::new(),
+        timeout: None,
+        commit_asked: false,
+        paused: BTreeSet::new(),
         spare: RecordBatch::new(),
     };
-    let result = match runner.start().await {
-        Ok(()) => {
+    let working = AssertUnwindSafe(async {
+        if runner.start(&mut control).await? {
             started();
-            runner.work(&mut control).await
+            runner.work(&mut control).await?;
         }
-        Err(failure) => Err(failure),
-    };
+        Ok(())
+    });
+    let result = working.catch_unwind().await.unwrap_or_else(|panic| Err(TaskFailure::panicked(&*panic)));
     runner.finish(result).await
 }
 
@@ -84,10 +88,16 @@ struct Runner {
     parts: SinkTaskParts,
     host: Arc<Host>,
     offsets: SinkOffsets,
+    /// What was fetched and not put yet. While there is something, no more records are taken.
     queue: VecDeque<Chunk>,
+    put_size: PutSize,
     /// When to put the front of the queue again, and the wait after that.
     retry: Option<(Instant, Duration)>,
-    paused_by_task: Vec<TopicPartition>,
+    /// What the task set for its next retry or idle put.
+    timeout: Option<Duration>,
+    commit_asked: bool,
+    /// Paused by the task; outlives a rebalance for what stays assigned.
+    paused: BTreeSet<TopicPartition>,
     /// Memory of a batch that is done, for the next one.
     spare: RecordBatch,
 }
@@ -97,18 +107,25 @@ enum Step {
     Event(ConsumerEvent),
     Failed(TaskFailure),
     Idle,
-    Retry,
+    Put,
     Stop,
 }
 
 impl Runner {
-    async fn start(&mut self) -> Result<(), TaskFailure> {
+    /// Starts the plugin; `false` if the task was stopped before it had started.
+    async fn start(&mut self, control: &mut TaskControl) -> Result<bool, TaskFailure> {
         let parts = &mut self.parts;
         let host: Arc<dyn SinkTaskHost> = Arc::clone(&self.host) as _;
         let context = SinkTaskContext::new(&parts.id.connector, parts.id.task, host);
-        let started = parts.task.start(context, &parts.config).await;
-        started.map_err(TaskFailure::plugin("starting the sink task"))?;
-        Ok(parts.consumer.subscribe(parts.topics.clone())?)
+        tokio::select! {
+            started = parts.task.start(context, &parts.config) => {
+                started.map_err(TaskFailure::plugin("starting the sink task"))?;
+            }
+            () = control.stopped() => return Ok(false),
+        }
+        parts.consumer.subscribe(parts.topics.clone())?;
+        self.answer_requests();
+        Ok(true)
     }
 
     async fn work(&mut self, control: &mut TaskControl) -> Result<(), TaskFailure> {
@@ -117,31 +134,32 @@ impl Runner {
         commit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut idle_at = Instant::now() + IDLE_PUT;
         loop {
-            let retry_at = self.retry.map(|(at, _)| at);
+            let busy = !self.queue.is_empty();
+            let put_at = self.retry.map(|(at, _)| at);
             let step = tokio::select! {
                 biased;
                 () = control.stopped() => Step::Stop,
                 _ = commit.tick() => Step::Commit,
-                () = tokio::time::sleep_until(retry_at.unwrap_or(idle_at)), if retry_at.is_some() => Step::Retry,
-                event = self.parts.consumer.next() => match event {
+                event = next_event(&mut self.parts.consumer, busy) => match event {
                     Ok(event) => Step::Event(event),
                     Err(error) => Step::Failed(error.into()),
                 },
-                () = tokio::time::sleep_until(idle_at), if retry_at.is_none() => Step::Idle,
+                () = until(put_at), if busy => Step::Put,
+                () = tokio::time::sleep_until(idle_at), if !busy => Step::Idle,
             };
-            if !matches!(step, Step::Commit) {
-                idle_at = Instant::now() + IDLE_PUT;
-            }
             match step {
                 Step::Stop => return Ok(()),
                 Step::Failed(failure) => return Err(failure),
                 Step::Commit => self.commit().await?,
-                Step::Retry => self.put_queued().await?,
+                Step::Put => self.put_front().await?,
                 Step::Event(event) => self.event(event).await?,
                 Step::Idle => self.put_nothing().await?,
             }
-            if self.answer_requests() {
+            if std::mem::take(&mut self.commit_asked) {
                 self.commit().await?;
+            }
+            if busy || !self.queue.is_empty() || idle_at <= Instant::now() {
+                idle_at = Instant::now() + self.timeout.take().unwrap_or(IDLE_PUT);
             }
         }
     }
@@ -150,18 +168,22 @@ impl Runner {
         match event {
             ConsumerEvent::Records(fetched) => {
                 self.take(&fetched)?;
-                self.put_queued().await
+                self.put_front().await
             }
             ConsumerEvent::Assigned(partitions) => {
                 let partitions = from_client(&partitions);
                 self.offsets.assigned(&partitions);
                 tracing::info!(partitions = %list(&partitions), "assigned");
-                self.parts.task.open(&partitions).await.map_err(TaskFailure::plugin("opening partitions"))
+                self.paused.retain(|p| partitions.contains(p));
+                self.parts.consumer.pause(&to_client(&self.paused));
+                let opened = self.parts.task.open(&partitions).await;
+                self.answer_requests();
+                opened.map_err(TaskFailure::plugin("opening partitions"))
             }
             ConsumerEvent::Revoked(partitions) => {
                 let partitions = from_client(&partitions);
-                // What waits for a retry goes with its partition: it is not committed, so the next
-                // owner reads it again.
+                // What waits to be put goes with its partition: it is not committed, so the next owner
+                // reads it again.
                 self.drop_queued(&partitions);
                 let committed = self.commit().await;
                 self.close(&partitions, "revoked").await?;
@@ -181,25 +203,25 @@ impl Runner {
         let partition = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
         let mut chunk = Filling::new(std::mem::take(&mut self.spare), &fetched.topic);
         for batch in fetched.batches.iter().filter(|batch| !batch.header().is_control()) {
-            let bytes =
-                batch.records_bytes().map_err(|e| unreadable(&partition, batch.header().base_offset, &e))?;
             let header = batch.header();
+            let bytes = batch.records_bytes().map_err(|e| unreadable(&partition, header.base_offset, &e))?;
             let append_time = header.timestamp_type() == crossdock_wire::TimestampType::LogAppendTime;
             for record in crossdock_wire::Records::new(header, &bytes) {
                 let record = record.map_err(|e| unreadable(&partition, header.base_offset, &e))?;
                 if record.offset < fetched.start_offset {
                     continue;
                 }
-                if self.parts.max_put.is_some_and(|max| chunk.batch.len() >= max) {
-                    let full =
-                        std::mem::replace(&mut chunk, Filling::new(RecordBatch::new(), &fetched.topic));
+                if chunk.batch.len() >= self.put_size.records() {
+                    let next = Filling::new(RecordBatch::new(), &fetched.topic);
+                    let full = std::mem::replace(&mut chunk, next);
                     self.enqueue(full, &partition, record.offset);
                 }
                 let offset = record.offset;
-                chunk.push(&bytes, &partition, append_time, record).map_err(|e| TaskFailure::Record {
+                let pushed = chunk.push(&bytes, &partition, append_time, record);
+                pushed.map_err(|source| TaskFailure::Record {
                     stage: "fetch".to_owned(),
                     place: place(&partition, offset),
-                    source: e,
+                    source,
                 })?;
             }
             chunk.slab = None;
@@ -209,6 +231,10 @@ impl Runner {
     }
 
     fn enqueue(&mut self, filling: Filling, partition: &TopicPartition, next_offset: i64) {
+        if self.queue.iter().any(|chunk| chunk.bad.is_some()) {
+            // The task ends before it would come to these.
+            return;
+        }
         let mut batch = filling.batch;
         let processed = self.parts.pipeline.parse(&mut batch);
         self.parts.counters.add_skipped(processed.skipped);
@@ -221,32 +247,32 @@ impl Runner {
         });
     }
 
-    /// Puts chunks until the queue is empty or one has to be tried again later.
-    async fn put_queued(&mut self) -> Result<(), TaskFailure> {
+    /// Puts the front of the queue. One at a time, so that the group, a commit and a stop have their turn
+    /// in between.
+    async fn put_front(&mut self) -> Result<(), TaskFailure> {
         let backoff = self.retry.take().map_or(RETRY_BACKOFF, |(_, next)| next);
-        while let Some(chunk) = self.queue.front() {
-            if !chunk.records.is_empty() {
-                match self.parts.task.put(chunk.records.clone()).await {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == ErrorKind::Retriable => {
-                        self.retry_later(error, backoff);
-                        return Ok(());
+        let Some(chunk) = self.queue.front() else { return Ok(()) };
+        if !chunk.records.is_empty() {
+            let (records, began) = (chunk.records.len(), Instant::now());
+            let first = place(&chunk.partition, chunk.records.iter().next().map_or(-1, |r| r.offset()));
+            match self.parts.task.put(chunk.records.clone()).await {
+                Ok(()) => self.put_size.learn(records, began.elapsed()),
+                Err(error) => {
+                    self.answer_requests();
+                    if error.kind() != ErrorKind::Retriable {
+                        tracing::error!(place = first, "the sink task did not take records from here on");
+                        return Err(TaskFailure::plugin("putting records into the sink")(error));
                     }
-                    Err(error) => {
-                        let failure = TaskFailure::plugin("putting records into the sink")(error);
-                        let place =
-                            place(&chunk.partition, chunk.records.iter().next().map_or(-1, |r| r.offset()));
-                        tracing::error!(place, "the sink task did not take records from here on");
-                        return Err(failure);
-                    }
+                    let wait = self.timeout.take().unwrap_or(backoff);
+                    tracing::warn!(%error, ?wait, place = first, "the sink could not take records for now; the same records are put again");
+                    self.retry = Some((Instant::now() + wait, (backoff * 2).min(RETRY_BACKOFF_MAX)));
+                    return Ok(());
                 }
             }
-            self.done_with_front()?;
         }
-        let assigned = to_client(&self.offsets.partitions());
-        self.parts.consumer.resume(&assigned);
-        self.parts.consumer.pause(&to_client(&self.paused_by_task));
-        Ok(())
+        let done = self.done_with_front();
+        self.answer_requests();
+        done
     }
 
     fn done_with_front(&mut self) -> Result<(), TaskFailure> {
@@ -268,16 +294,10 @@ impl Runner {
         }
     }
 
-    fn retry_later(&mut self, error: ConnectError, backoff: Duration) {
-        let wait = self.host.requests().timeout.take().unwrap_or(backoff);
-        tracing::warn!(%error, ?wait, "the sink could not take records for now; the same records are put again");
-        self.retry = Some((Instant::now() + wait, (backoff * 2).min(RETRY_BACKOFF_MAX)));
-        let assigned = to_client(&self.offsets.partitions());
-        self.parts.consumer.pause(&assigned);
-    }
-
     async fn put_nothing(&mut self) -> Result<(), TaskFailure> {
-        match self.parts.task.put(SinkBatch::default()).await {
+        let put = self.parts.task.put(SinkBatch::default()).await;
+        self.answer_requests();
+        match put {
             Err(error) if error.kind() != ErrorKind::Retriable => {
                 Err(TaskFailure::plugin("an empty put into the sink")(error))
             }
@@ -285,26 +305,30 @@ impl Runner {
         }
     }
 
-    /// Does what the task asked for through its context; `true` if it asked for a commit.
-    fn answer_requests(&mut self) -> bool {
-        let requests = std::mem::take(&mut *self.host.requests());
-        for (partition, offset) in &requests.rewind {
-            self.queue.retain(|chunk| chunk.partition != *partition);
-            if self.parts.consumer.seek(&to_client(std::slice::from_ref(partition))[0], *offset) {
-                self.offsets.rewound(partition, *offset);
+    /// Does what the task asked for through its context, in its order. Comes after every call into it.
+    fn answer_requests(&mut self) {
+        for request in self.host.take() {
+            match request {
+                Request::Commit => self.commit_asked = true,
+                Request::Timeout(timeout) => self.timeout = Some(timeout),
+                Request::Pause(partitions) => {
+                    self.parts.consumer.pause(&to_client(&partitions));
+                    self.paused.extend(partitions);
+                }
+                Request::Resume(partitions) => {
+                    self.parts.consumer.resume(&to_client(&partitions));
+                    self.paused.retain(|p| !partitions.contains(p));
+                }
+                Request::Rewind(offsets) => {
+                    for (partition, offset) in offsets {
+                        self.drop_queued(std::slice::from_ref(&partition));
+                        if self.parts.consumer.seek(&client_partition(&partition), offset) {
+                            self.offsets.rewound(&partition, offset);
+                        }
+                    }
+                }
             }
         }
-        if !requests.pause.is_empty() {
-            self.parts.consumer.pause(&to_client(&requests.pause));
-            self.paused_by_task.extend(requests.pause);
-        }
-        if !requests.resume.is_empty() {
-            self.paused_by_task.retain(|p| !requests.resume.contains(p));
-            if self.retry.is_none() {
-                self.parts.consumer.resume(&to_client(&requests.resume));
-            }
-        }
-        requests.commit
     }
 
     /// Asks the task what is safe and commits that. A commit that Kafka refuses is logged: the offsets
@@ -314,7 +338,9 @@ impl Runner {
         if current.is_empty() {
             return Ok(());
         }
-        let offered = match self.parts.task.pre_commit(current).await {
+        let offered = self.parts.task.pre_commit(current).await;
+        self.answer_requests();
+        let offered = match offered {
             Ok(offered) => offered,
             Err(error) if error.kind() == ErrorKind::Retriable => {
                 tracing::warn!(%error, "the sink could not make records safe for now; nothing is committed");
@@ -351,36 +377,57 @@ impl Runner {
 
     async fn close(&mut self, partitions: &[TopicPartition], why: &str) -> Result<(), TaskFailure> {
         self.offsets.removed(partitions);
-        self.paused_by_task.retain(|p| !partitions.contains(p));
         tracing::info!(partitions = %list(partitions), why, "closed");
-        self.parts.task.close(partitions).await.map_err(TaskFailure::plugin("closing partitions"))
+        let closed = self.parts.task.close(partitions).await;
+        self.answer_requests();
+        closed.map_err(TaskFailure::plugin("closing partitions"))
     }
 
     /// Ends the task: commits what was put, closes, stops the plugin, leaves the group.
     async fn finish(mut self, mut result: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
         let limit = self.parts.shutdown_timeout;
-        match tokio::time::timeout(limit, self.commit()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(failure)) => {
+        let committing = AssertUnwindSafe(self.commit()).catch_unwind();
+        match tokio::time::timeout(limit, committing).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(failure))) => {
                 // After a failure this is only what follows from it.
                 if result.is_ok() {
                     result = Err(failure);
                 }
             }
+            Ok(Err(_)) => tracing::warn!("the sink task panicked in the last commit"),
             Err(_) => tracing::warn!("the last commit took longer than task.shutdown.graceful.timeout.ms"),
         }
-        let partitions = self.offsets.partitions();
-        if !partitions.is_empty()
-            && let Err(failure) = self.close(&partitions, "stopping").await
-        {
-            tracing::warn!(%failure, "the sink task did not close its partitions cleanly");
+        let ending = AssertUnwindSafe(async {
+            let partitions = self.offsets.partitions();
+            if !partitions.is_empty()
+                && let Err(failure) = self.close(&partitions, "stopping").await
+            {
+                tracing::warn!(%failure, "the sink task did not close its partitions cleanly");
+            }
+            self.parts.task.stop().await
+        });
+        match tokio::time::timeout(PLUGIN_STOP, ending.catch_unwind()).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the sink task did not stop cleanly"),
+            Ok(Err(_)) => tracing::warn!("the sink task panicked while it was stopped"),
+            Err(_) => tracing::warn!("the sink task took too long to stop and was abandoned"),
         }
-        if let Err(error) = self.parts.task.stop().await {
-            tracing::warn!(%error, "the sink task did not stop cleanly");
-        }
-        self.parts.consumer.close(limit).await;
+        self.parts.consumer.close(PLUGIN_STOP).await;
         result
     }
+}
+
+/// Waits until the instant, or not at all.
+async fn until(instant: Option<Instant>) {
+    if let Some(instant) = instant {
+        tokio::time::sleep_until(instant).await;
+    }
+}
+
+/// The next event; without records while there are some to be put.
+async fn next_event(consumer: &mut Consumer, busy: bool) -> Result<ConsumerEvent, ConsumerError> {
+    if busy { consumer.next_change().await } else { consumer.next().await }
 }
 
 fn unreadable(partition: &TopicPartition, offset: i64, error: &crossdock_wire::WireError) -> TaskFailure {
@@ -403,8 +450,10 @@ fn client_partition(partition: &TopicPartition) -> crossdock_client::TopicPartit
     crossdock_client::TopicPartition::new(Arc::clone(&partition.topic), partition.partition)
 }
 
-fn to_client(partitions: &[TopicPartition]) -> Vec<crossdock_client::TopicPartition> {
-    partitions.iter().map(client_partition).collect()
+fn to_client<'p>(
+    partitions: impl IntoIterator<Item = &'p TopicPartition>,
+) -> Vec<crossdock_client::TopicPartition> {
+    partitions.into_iter().map(client_partition).collect()
 }
 
 fn from_client(partitions: &[crossdock_client::TopicPartition]) -> Vec<TopicPartition> {

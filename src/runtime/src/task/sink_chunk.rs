@@ -3,6 +3,7 @@
 use super::pipeline::BadRecord;
 use crossdock_api::batch::{FetchedRecord, TimestampType};
 use crossdock_api::{ConnectError, RecordBatch, SinkBatch, TopicPartition};
+use std::time::Duration;
 
 /// Records of one partition that are to be put together.
 pub(super) struct Chunk {
@@ -13,6 +14,42 @@ pub(super) struct Chunk {
     pub(super) next_offset: i64,
     /// The record after the chunk that ends the task.
     pub(super) bad: Option<BadRecord>,
+}
+
+/// How many records a put gets. A fixed number, or one that follows what puts take: quick ones grow it so
+/// that the cost of a put is spread, slow ones shrink it so that the group is attended to in time.
+#[derive(Debug)]
+pub(super) struct PutSize {
+    records: usize,
+    fixed: bool,
+}
+
+impl PutSize {
+    /// Connect's default of `max.poll.records`, to begin with and the least of a size that follows.
+    const LEAST: usize = 500;
+    const MOST: usize = 16_000;
+    const QUICK: Duration = Duration::from_millis(50);
+    const SLOW: Duration = Duration::from_secs(1);
+
+    pub(super) fn new(fixed: Option<usize>) -> Self {
+        Self { records: fixed.unwrap_or(Self::LEAST).max(1), fixed: fixed.is_some() }
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Learns from a put of `records` that took `time`.
+    pub(super) fn learn(&mut self, records: usize, time: Duration) {
+        if self.fixed {
+            return;
+        }
+        if time > Self::SLOW {
+            self.records = (self.records / 2).max(Self::LEAST);
+        } else if time < Self::QUICK && records >= self.records {
+            self.records = (self.records * 2).min(Self::MOST);
+        }
+    }
 }
 
 /// A chunk that is being filled.
@@ -64,5 +101,27 @@ impl Filling {
             self.batch.push_fetched_header(header.name, header.value)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PutSize;
+    use std::time::Duration;
+
+    #[test]
+    fn quick_puts_grow_and_slow_ones_shrink() {
+        let mut size = PutSize::new(None);
+        for _ in 0..10 {
+            size.learn(size.records(), Duration::from_millis(1));
+        }
+        assert_eq!(size.records(), 16_000);
+        size.learn(16_000, Duration::from_secs(2));
+        assert_eq!(size.records(), 8_000);
+        size.learn(10, Duration::from_millis(1));
+        assert_eq!(size.records(), 8_000);
+        let mut fixed = PutSize::new(Some(7));
+        fixed.learn(7, Duration::ZERO);
+        assert_eq!(fixed.records(), 7);
     }
 }

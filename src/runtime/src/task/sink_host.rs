@@ -8,48 +8,66 @@ use crossdock_api::{ConnectError, OffsetMap, SinkBatch, TopicPartition};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What the task asked for through its context, until the current call returns.
-#[derive(Debug, Default)]
-pub(super) struct Requests {
-    pub(super) pause: Vec<TopicPartition>,
-    pub(super) resume: Vec<TopicPartition>,
-    pub(super) rewind: OffsetMap,
-    pub(super) timeout: Option<Duration>,
-    pub(super) commit: bool,
+/// One thing that the task asked for through its context.
+#[derive(Debug)]
+pub(super) enum Request {
+    Commit,
+    Pause(Vec<TopicPartition>),
+    Resume(Vec<TopicPartition>),
+    Rewind(OffsetMap),
+    Timeout(Duration),
 }
 
+/// Keeps what a task asks for, in order, until its runner answers it after the current call.
 pub(super) struct Host {
-    pub(super) requests: Mutex<Requests>,
-    pub(super) tolerance: ErrorTolerance,
-    pub(super) counters: Arc<Counters>,
+    requests: Mutex<Vec<Request>>,
+    tolerance: ErrorTolerance,
+    counters: Arc<Counters>,
 }
 
 impl Host {
-    pub(super) fn requests(&self) -> MutexGuard<'_, Requests> {
+    pub(super) fn new(tolerance: ErrorTolerance, counters: Arc<Counters>) -> Self {
+        Self { requests: Mutex::default(), tolerance, counters }
+    }
+
+    /// Takes all requests since the last call.
+    pub(super) fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.requests())
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Vec<Request>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, request: Request) {
+        self.requests().push(request);
     }
 }
 
 #[async_trait]
 impl SinkTaskHost for Host {
     fn pause(&self, partitions: &[TopicPartition]) {
-        self.requests().pause.extend_from_slice(partitions);
+        self.ask(Request::Pause(partitions.to_vec()));
     }
 
     fn resume(&self, partitions: &[TopicPartition]) {
-        self.requests().resume.extend_from_slice(partitions);
+        self.ask(Request::Resume(partitions.to_vec()));
     }
 
     fn rewind(&self, offsets: OffsetMap) {
-        self.requests().rewind.extend(offsets);
+        self.ask(Request::Rewind(offsets));
     }
 
     fn set_timeout(&self, timeout: Duration) {
-        self.requests().timeout = Some(timeout);
+        self.ask(Request::Timeout(timeout));
     }
 
     fn request_commit(&self) {
-        self.requests().commit = true;
+        // Asked for often by some tasks, and once is enough.
+        let mut requests = self.requests();
+        if !requests.iter().any(|request| matches!(request, Request::Commit)) {
+            requests.push(Request::Commit);
+        }
     }
 
     async fn report(&self, batch: &SinkBatch, index: usize, error: ConnectError) -> Result<(), ConnectError> {

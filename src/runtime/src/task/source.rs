@@ -8,31 +8,36 @@
 //!   └── next poll                     offsets stored ◀─ tick ◀─ Acks ◀─ Kafka
 //! ```
 //!
-//! Nothing waits while it cannot be interrupted: a stop, a flush of offsets and a failed record are
-//! looked at in every wait. Mirrors `AbstractWorkerSourceTask` and `WorkerSourceTask`.
+//! A stop, a flush of offsets and a refused record are looked at in every wait for the plugin's next
+//! records and for the producer's space. Mirrors `AbstractWorkerSourceTask` and `WorkerSourceTask`.
 
+use super::acks::Acks;
 use super::control::{Counters, TaskControl};
 use super::failure::TaskFailure;
 use super::pipeline::{BadRecord, Pipeline};
-use super::source_offsets::{SourceOffsets, Token};
+use super::source_offsets::Token;
+use super::topic_creation;
 use crate::config::connector::{ErrorTolerance, TopicCreation};
 use crate::herder::TaskId;
 use crate::offsets::source::SourceOffsetStore;
 use crossdock_api::{
-    ConfigMap, ConnectError, ErrorKind, RecordRef, SourceBatch, SourceTask, SourceTaskContext, ValueRef,
+    ConfigMap, ConnectError, ErrorKind, Map, RecordRef, SourceBatch, SourceTask, SourceTaskContext, ValueRef,
 };
-use crossdock_client::admin::{Admin, NewTopic};
-use crossdock_client::producer::{
-    AckRun, AckSink, AppendError, BatchMetadata, ProduceError, Producer, TopicRef,
-};
-use crossdock_client::{Cluster, ErrorCode, TopicSelection};
-use std::sync::{Arc, Mutex, PoisonError};
+use crossdock_client::Cluster;
+use crossdock_client::producer::{AppendError, Producer, TopicRef};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-/// Wait before a poll or commit that failed for now is made again.
+/// Wait before a poll that failed for now is made again.
 const RETRY_BACKOFF: Duration = Duration::from_secs(1);
+/// First and longest wait between polls that come back at once with nothing.
+const IDLE_WAIT: Duration = Duration::from_millis(1);
+const IDLE_WAIT_MAX: Duration = Duration::from_millis(100);
+/// How long the plugin may take to stop at the end.
+const PLUGIN_STOP: Duration = Duration::from_secs(1);
 
 /// What a source task is made of; see [`run`].
 pub(crate) struct SourceTaskParts {
@@ -50,67 +55,8 @@ pub(crate) struct SourceTaskParts {
     pub(crate) shutdown_timeout: Duration,
 }
 
-/// Where acknowledgements meet the task's bookkeeping: called by the producer.
-pub(crate) struct Acks {
-    offsets: Mutex<SourceOffsets>,
-    failed: Mutex<Option<TaskFailure>>,
-    changed: Notify,
-    counters: Arc<Counters>,
-    tolerance: ErrorTolerance,
-}
-
-impl Acks {
-    pub(crate) fn new(counters: Arc<Counters>, tolerance: ErrorTolerance) -> Self {
-        Self {
-            offsets: Mutex::default(),
-            failed: Mutex::default(),
-            changed: Notify::new(),
-            counters,
-            tolerance,
-        }
-    }
-
-    fn offsets(&self) -> std::sync::MutexGuard<'_, SourceOffsets> {
-        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until Kafka has refused a record. Cancel-safe.
-    async fn failure(&self) -> TaskFailure {
-        loop {
-            let changed = self.changed.notified();
-            if let Some(failure) = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return failure;
-            }
-            changed.await;
-        }
-    }
-}
-
-impl AckSink for Acks {
-    fn acknowledged(&self, runs: &[AckRun], outcome: Result<&BatchMetadata, &ProduceError>) {
-        let total: u64 = runs.iter().map(|run| u64::from(run.count)).sum();
-        match outcome {
-            Ok(_) => self.counters.add_records(total),
-            Err(error) if self.tolerance == ErrorTolerance::All => {
-                tracing::error!(%error, records = total, "Kafka refused records; they are skipped as errors.tolerance is all");
-                self.counters.add_skipped(total);
-            }
-            Err(error) => {
-                let failure = TaskFailure::Produce { reason: error.to_string() };
-                self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
-                self.changed.notify_one();
-                return;
-            }
-        }
-        let mut offsets = self.offsets();
-        for run in runs {
-            offsets.acknowledged(Token::from_u64(run.token), u64::from(run.count));
-        }
-    }
-}
-
-/// Runs a source task until it is stopped or fails. Whatever the end, what Kafka has acknowledged by
-/// then is stored, and the plugin is stopped.
+/// Runs a source task until it is stopped or fails, a panic of the plugin included. Whatever the end,
+/// what Kafka has acknowledged by then is stored, and the plugin is stopped.
 pub(crate) async fn run(
     task: Box<dyn SourceTask>,
     pipeline: Pipeline,
@@ -128,15 +74,17 @@ pub(crate) async fn run(
         next_row: None,
         bad: None,
         topics: Vec::new(),
-        poll_not_before: None,
+        stored: Vec::new(),
+        pace: Pace::default(),
     };
-    let result = match runner.start().await {
-        Ok(()) => {
+    let working = AssertUnwindSafe(async {
+        if runner.start(&mut control).await? {
             started();
-            runner.work(&mut control).await
+            runner.work(&mut control).await?;
         }
-        Err(failure) => Err(failure),
-    };
+        Ok(())
+    });
+    let result = working.catch_unwind().await.unwrap_or_else(|panic| Err(TaskFailure::panicked(&*panic)));
     runner.finish(result).await
 }
 
@@ -153,7 +101,9 @@ struct Runner {
     /// The record that ended the batch: the task fails when those before it are appended.
     bad: Option<BadRecord>,
     topics: Vec<(String, TopicRef)>,
-    poll_not_before: Option<Instant>,
+    /// Offsets that were stored and that the plugin has not been told of.
+    stored: Vec<(Map, Map)>,
+    pace: Pace,
 }
 
 /// What to wait for before the next row can be appended.
@@ -163,72 +113,139 @@ enum Blocked {
     Space,
 }
 
-enum Step {
-    Dispatch,
-    Failed(TaskFailure),
-    Flush,
-    Polled(Result<(), ConnectError>),
-    Stop,
+/// How long to wait before the next poll: after an error, and when polls come back at once with nothing,
+/// so that such a task does not take a thread for itself.
+#[derive(Debug, Default)]
+struct Pace {
+    wait: Duration,
+    not_before: Option<Instant>,
+}
+
+impl Pace {
+    fn after(&mut self, began: Instant, was_empty: bool) {
+        let at_once = began.elapsed() < IDLE_WAIT;
+        self.wait = match was_empty && at_once {
+            true => (self.wait * 2).clamp(IDLE_WAIT, IDLE_WAIT_MAX),
+            false => Duration::ZERO,
+        };
+        self.not_before = (!self.wait.is_zero()).then(|| Instant::now() + self.wait);
+    }
+
+    fn after_error(&mut self) {
+        self.not_before = Some(Instant::now() + RETRY_BACKOFF);
+    }
 }
 
 impl Runner {
-    async fn start(&mut self) -> Result<(), TaskFailure> {
+    /// Starts the plugin; `false` if the task was stopped before it had started.
+    async fn start(&mut self, control: &mut TaskControl) -> Result<bool, TaskFailure> {
         let parts = &self.parts;
         let offsets = Arc::new(parts.store.clone());
         let context = SourceTaskContext::new(&parts.id.connector, parts.id.task, offsets);
-        self.task.start(context, &parts.config).await.map_err(TaskFailure::plugin("starting the source task"))
+        tokio::select! {
+            started = self.task.start(context, &parts.config) => {
+                started.map_err(TaskFailure::plugin("starting the source task"))?;
+                Ok(true)
+            }
+            () = control.stopped() => Ok(false),
+        }
     }
 
     async fn work(&mut self, control: &mut TaskControl) -> Result<(), TaskFailure> {
         let interval = self.parts.flush_interval.max(Duration::from_millis(1));
         let mut flush = interval_at(Instant::now() + interval, interval);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut blocked: Option<Blocked> = None;
         loop {
-            let step = tokio::select! {
-                biased;
-                () = control.stopped() => Step::Stop,
-                failure = self.parts.acks.failure() => Step::Failed(failure),
-                _ = flush.tick() => Step::Flush,
-                done = unblock(&self.parts, blocked.as_ref()), if self.next_row.is_some() => {
-                    done.map_or_else(Step::Failed, |()| Step::Dispatch)
-                }
-                polled = poll(&mut self.task, &mut self.batch, self.poll_not_before), if self.next_row.is_none() => {
-                    Step::Polled(polled)
-                }
-            };
-            match step {
-                Step::Stop => return Ok(()),
-                Step::Failed(failure) => return Err(failure),
-                Step::Flush => self.store_offsets().await,
-                Step::Dispatch => {
-                    if let Some(Blocked::NewTopic(name)) = blocked.take() {
-                        let topic = self.parts.producer.topic(&name);
-                        self.topics.push((name, topic));
-                    }
-                    blocked = self.dispatch()?;
-                }
-                Step::Polled(polled) => {
-                    self.polled(polled)?;
-                    blocked = self.dispatch()?;
+            let began = Instant::now();
+            let Some(polled) = self.poll(control, &mut flush).await? else { return Ok(()) };
+            self.tell_stored().await;
+            self.pace.after(began, self.batch.is_empty());
+            self.polled(polled)?;
+            while let Some(blocked) = self.dispatch()? {
+                if !self.unblock(blocked, control, &mut flush).await? {
+                    return Ok(());
                 }
             }
+            // A task that always has something to give must not keep others from their turn.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Polls once; `None` if the task was stopped meanwhile. Offsets are flushed while it waits, and the
+    /// poll goes on: only a stop drops it.
+    async fn poll(
+        &mut self,
+        control: &mut TaskControl,
+        flush: &mut Interval,
+    ) -> Result<Option<Result<(), ConnectError>>, TaskFailure> {
+        let not_before = self.pace.not_before.take();
+        let (task, batch) = (&mut self.task, &mut self.batch);
+        let polling = async move {
+            if let Some(instant) = not_before {
+                tokio::time::sleep_until(instant).await;
+            }
+            task.poll(batch).await
+        };
+        tokio::pin!(polling);
+        loop {
+            tokio::select! {
+                biased;
+                () = control.stopped() => return Ok(None),
+                failure = self.parts.acks.failure() => return Err(failure),
+                _ = flush.tick() => self.stored.extend(store_offsets(&self.parts).await),
+                polled = &mut polling => return Ok(Some(polled)),
+            }
+        }
+    }
+
+    /// Waits until the next row can be appended; `false` if the task was stopped meanwhile.
+    async fn unblock(
+        &mut self,
+        blocked: Blocked,
+        control: &mut TaskControl,
+        flush: &mut Interval,
+    ) -> Result<bool, TaskFailure> {
+        {
+            let waiting = unblocked(&self.parts, &blocked);
+            tokio::pin!(waiting);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = control.stopped() => return Ok(false),
+                    failure = self.parts.acks.failure() => return Err(failure),
+                    _ = flush.tick() => self.stored.extend(store_offsets(&self.parts).await),
+                    done = &mut waiting => { done?; break; }
+                }
+            }
+        }
+        self.note_topic(blocked);
+        Ok(true)
+    }
+
+    fn note_topic(&mut self, unblocked: Blocked) {
+        if let Blocked::NewTopic(name) = unblocked {
+            let topic = self.parts.producer.topic(&name);
+            self.topics.push((name, topic));
         }
     }
 
     /// Takes what a poll gave: through the pipeline, and registered.
     fn polled(&mut self, polled: Result<(), ConnectError>) -> Result<(), TaskFailure> {
-        self.poll_not_before = None;
         match polled {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Retriable => {
                 tracing::warn!(%error, "the source task could not poll for now; it is tried again");
-                self.poll_not_before = Some(Instant::now() + RETRY_BACKOFF);
+                self.pace.after_error();
             }
             Err(error) => return Err(TaskFailure::plugin("polling the source task")(error)),
         }
         if self.batch.is_empty() {
             return Ok(());
+        }
+        if !self.batch.is_consistent() {
+            let message =
+                "it added records that have no source offset; they must be added by SourceBatch::record";
+            return Err(TaskFailure::plugin("polling the source task")(ConnectError::fatal(message)));
         }
         let processed = self.pipeline.serialize(self.batch.records_mut());
         self.parts.counters.add_skipped(processed.skipped);
@@ -257,14 +274,16 @@ impl Runner {
             }
             let topic = &self.topics[topic_at].1;
             let token = token_of(&self.batch, &self.tokens, record);
-            let (key, value) = (bytes_of(record.key()), bytes_of(record.value()));
-            let headers = record.headers().map(|h| (h.name.as_str(), bytes_of(h.value)));
+            let (key, value) = (bytes_of(record.key())?, bytes_of(record.value())?);
+            let headers = record.headers().map(|h| (h.name.as_str(), bytes_of(h.value).unwrap_or_default()));
             let timestamp = record.timestamp().unwrap_or(now);
             match appender.append(topic, record.partition(), timestamp, key, value, headers, token.to_u64()) {
                 Ok(()) => bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len),
                 Err(AppendError::BufferFull) => break Some(Blocked::Space),
                 Err(AppendError::MetadataMissing { .. }) => break Some(Blocked::Metadata(topic.clone())),
-                Err(error) if self.parts.tolerance == ErrorTolerance::All => {
+                Err(error @ AppendError::RecordTooLarge { .. })
+                    if self.parts.tolerance == ErrorTolerance::All =>
+                {
                     tracing::error!(%error, topic = name, "skipped a record that cannot be sent");
                     self.parts.counters.add_skipped(1);
                     self.parts.acks.offsets().acknowledged(token, 1);
@@ -303,35 +322,25 @@ impl Runner {
         TaskFailure::Record { stage: bad.stage, place, source: bad.error }
     }
 
-    /// Stores the offsets of what Kafka has acknowledged. That it does not work now is logged and made
-    /// up for later: the offsets stay what may be stored.
-    async fn store_offsets(&mut self) {
-        let offsets = self.parts.acks.offsets().take();
-        if offsets.is_empty() {
-            return;
+    /// Tells the plugin which offsets were stored since it was told last.
+    async fn tell_stored(&mut self) {
+        let stored = std::mem::take(&mut self.stored);
+        if !stored.is_empty()
+            && let Err(error) = self.task.commit(&stored).await
+        {
+            tracing::error!(%error, "the source task could not act on stored offsets");
         }
-        let written = tokio::time::timeout(self.parts.flush_timeout, self.parts.store.write(&offsets)).await;
-        let reason = match written {
-            Ok(Ok(())) => {
-                if let Err(error) = self.task.commit(&offsets).await {
-                    tracing::error!(%error, "the source task could not act on stored offsets");
-                }
-                return;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it took longer than offset.flush.timeout.ms".to_owned(),
-        };
-        tracing::error!(reason, "source offsets could not be stored; it is tried again at the next flush");
-        self.parts.acks.offsets().restore(offsets);
     }
 
-    /// Ends the task: sends what was polled, waits for Kafka, stores offsets, stops the plugin; all
-    /// within the time for a graceful stop.
+    /// Ends the task: sends what was polled and waits for Kafka, as long as a graceful stop may take, then
+    /// stores offsets and stops the plugin.
     async fn finish(mut self, result: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
-        let deadline = Instant::now() + self.parts.shutdown_timeout;
-        let drained = tokio::time::timeout_at(deadline, async {
+        let drained = tokio::time::timeout(self.parts.shutdown_timeout, async {
             if result.is_ok() {
-                self.append_rest().await?;
+                while let Some(blocked) = self.dispatch()? {
+                    unblocked(&self.parts, &blocked).await?;
+                    self.note_topic(blocked);
+                }
             }
             self.parts.producer.flush().await;
             Ok::<_, TaskFailure>(())
@@ -347,89 +356,72 @@ impl Runner {
                 result
             }
         };
-        self.store_offsets().await;
-        if let Err(error) = self.task.stop().await {
-            tracing::warn!(%error, "the source task did not stop cleanly");
+        self.stored.extend(store_offsets(&self.parts).await);
+        let ending = AssertUnwindSafe(async {
+            self.tell_stored().await;
+            self.task.stop().await
+        });
+        match tokio::time::timeout(PLUGIN_STOP, ending.catch_unwind()).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the source task did not stop cleanly"),
+            Ok(Err(_)) => tracing::warn!("the source task panicked while it was stopped"),
+            Err(_) => tracing::warn!("the source task took too long to stop and was abandoned"),
         }
         self.parts.producer.close(Duration::ZERO).await;
         result
     }
-
-    async fn append_rest(&mut self) -> Result<(), TaskFailure> {
-        let mut blocked = self.dispatch()?;
-        while let Some(reason) = blocked {
-            unblock(&self.parts, Some(&reason)).await?;
-            if let Blocked::NewTopic(name) = reason {
-                let topic = self.parts.producer.topic(&name);
-                self.topics.push((name, topic));
-            }
-            blocked = self.dispatch()?;
-        }
-        Ok(())
-    }
 }
 
-async fn poll(
-    task: &mut Box<dyn SourceTask>,
-    batch: &mut SourceBatch,
-    not_before: Option<Instant>,
-) -> Result<(), ConnectError> {
-    if let Some(instant) = not_before {
-        tokio::time::sleep_until(instant).await;
+/// Stores the offsets of what Kafka has acknowledged, and gives them. That it does not work now is logged
+/// and made up for later: the offsets stay what may be stored.
+async fn store_offsets(parts: &SourceTaskParts) -> Vec<(Map, Map)> {
+    let offsets = parts.acks.offsets().take();
+    if offsets.is_empty() {
+        return offsets;
     }
-    task.poll(batch).await
+    let written = tokio::time::timeout(parts.flush_timeout, parts.store.write(&offsets)).await;
+    let reason = match written {
+        Ok(Ok(())) => return offsets,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it took longer than offset.flush.timeout.ms".to_owned(),
+    };
+    tracing::error!(reason, "source offsets could not be stored; it is tried again at the next flush");
+    parts.acks.offsets().restore(offsets);
+    Vec::new()
 }
 
 /// Waits for what keeps the next row from being appended. Cancel-safe.
-async fn unblock(parts: &SourceTaskParts, blocked: Option<&Blocked>) -> Result<(), TaskFailure> {
-    match blocked {
-        None => Ok(()),
-        Some(Blocked::Space) => {
+async fn unblocked(parts: &SourceTaskParts, blocked: &Blocked) -> Result<(), TaskFailure> {
+    match (blocked, &parts.topic_creation) {
+        (Blocked::Space, _) => {
             parts.producer.wait_for_space().await;
             Ok(())
         }
-        Some(Blocked::Metadata(topic)) => Ok(parts.producer.wait_for_metadata(topic).await?),
-        Some(Blocked::NewTopic(name)) => match &parts.topic_creation {
-            None => Ok(()),
-            Some(creation) => create_topic(&parts.admin, name, creation).await,
-        },
-    }
-}
-
-/// Creates a topic by the connector's `topic.creation.default.*` keys, unless it is there (KIP-158).
-async fn create_topic(cluster: &Cluster, name: &str, creation: &TopicCreation) -> Result<(), TaskFailure> {
-    let mut topic = NewTopic::new(name, creation.partitions, creation.replication_factor);
-    topic.configs = creation.configs.clone();
-    let known = cluster.refresh(TopicSelection::Named(vec![name.into()]), false).await?;
-    if known.topic(name).is_some_and(|topic| topic.error.is_ok()) {
-        return Ok(());
-    }
-    for (_, created) in Admin::new(cluster.clone()).create_topics(&[topic], false).await? {
-        match created {
-            Ok(_) => tracing::info!(topic = name, partitions = creation.partitions, "created the topic"),
-            Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {}
-            Err(error) => return Err(error.into()),
+        (Blocked::Metadata(topic), _) => Ok(parts.producer.wait_for_metadata(topic).await?),
+        (Blocked::NewTopic(_), None) => Ok(()),
+        (Blocked::NewTopic(name), Some(creation)) => {
+            Ok(topic_creation::ensure(&parts.admin, name, creation).await?)
         }
     }
-    Ok(())
 }
 
 fn token_of(batch: &SourceBatch, tokens: &[Token], record: RecordRef<'_>) -> Token {
     let partition = batch.partition_index(record.ordinal());
-    // Every record of a batch was given its source partition when it was added.
+    // Every record of a consistent batch was given its source partition when it was added.
     partition.and_then(|p| tokens.get(p)).copied().unwrap_or(Token::from_u64(u64::MAX))
 }
 
 /// After the converters every part of a record is bytes or null.
-fn bytes_of(value: ValueRef<'_>) -> Option<&[u8]> {
+fn bytes_of(value: ValueRef<'_>) -> Result<Option<&[u8]>, TaskFailure> {
     match value {
-        ValueRef::Bytes(bytes) => Some(bytes),
-        ValueRef::String(text) => Some(text.as_bytes()),
-        _ => None,
+        ValueRef::Null => Ok(None),
+        ValueRef::Bytes(bytes) => Ok(Some(bytes)),
+        ValueRef::String(text) => Ok(Some(text.as_bytes())),
+        other => Err(TaskFailure::Unconverted { class: other.java_class() }),
     }
 }
 
-fn describe(map: &crossdock_api::Map) -> String {
+fn describe(map: &Map) -> String {
     let fields = map.iter().map(|(name, value)| {
         let value = match value.as_ref() {
             ValueRef::String(text) => text.as_str().to_owned(),
