@@ -35,7 +35,6 @@ pub struct EngineBuilder {
     plugins: Plugins,
     connectors: Vec<ConfigMap>,
     rest: bool,
-    lenient: bool,
 }
 
 impl EngineBuilder {
@@ -72,13 +71,6 @@ impl EngineBuilder {
         self
     }
 
-    /// Goes on without the connectors whose configuration is not valid, after logging why, as long as
-    /// one can be started. Without this, [`EngineBuilder::start`] fails at the first.
-    pub fn skip_invalid_connectors(mut self, skip: bool) -> Self {
-        self.lenient = skip;
-        self
-    }
-
     /// Starts the worker, the REST API and the connectors. Does not wait for Kafka: connectors wait for
     /// it by themselves.
     ///
@@ -99,24 +91,20 @@ impl EngineBuilder {
         let herder = StandaloneHerder::start(config, self.plugins, worker_id).map_err(EngineError::Worker)?;
         let rest = bound.map(|bound| bound.serve(Arc::clone(&herder) as Arc<dyn Herder>));
         let engine = Engine { herder, rest };
-        let wanted = self.connectors.len();
-        let mut failed = 0;
         for connector in self.connectors {
             let name = connector.get("name").cloned().unwrap_or_else(|| "without a name".to_owned());
-            let Err(reason) = engine.herder.add_connector(connector).await else { continue };
-            failed += 1;
-            let error = EngineError::Connector { name, reason };
-            if !self.lenient || failed == wanted {
+            if let Err(reason) = engine.herder.add_connector(connector).await {
                 engine.stop().await;
-                return Err(error);
+                return Err(EngineError::Connector { name, reason });
             }
-            tracing::error!("{error}; the others go on");
         }
         Ok(engine)
     }
 }
 
-/// A running worker. Stop it with [`Engine::stop`]; a dropped engine goes on until its runtime ends.
+/// A running worker. Stop it with [`Engine::stop`]: a dropped engine ends too, but its tasks are not waited
+/// for, so that what they had under way is done again at the next start.
+#[must_use = "the worker ends when it is dropped"]
 pub struct Engine {
     herder: Arc<StandaloneHerder>,
     rest: Option<RestServer>,
@@ -130,7 +118,6 @@ impl Engine {
             plugins: crate::builtin_plugins(),
             connectors: Vec::new(),
             rest: false,
-            lenient: false,
         }
     }
 

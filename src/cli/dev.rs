@@ -3,6 +3,7 @@
 //! Everything lies in the data folder: the broker's log, source offsets, and what connectors write to
 //! `${data-dir}`. Started again, it goes on where it stopped.
 
+use super::connectors;
 use super::live::Live;
 use super::logging;
 use super::signals::Signals;
@@ -10,9 +11,8 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use crossdock::Engine;
 use crossdock::api::ConfigMap;
-use crossdock::runtime::config::file;
 use crossdock_broker::Broker;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// Stands for the data folder in the values of a connector's configuration.
@@ -28,11 +28,11 @@ pub(crate) struct DevArguments {
     /// Folder for the broker's log, source offsets and results; it is made if it is not there.
     #[arg(long, default_value = "crossdock-data")]
     data_dir: PathBuf,
-    /// Address of the embedded broker; port 0 takes any that is free.
-    #[arg(long, default_value = "127.0.0.1:9092")]
+    /// Host and port of the embedded broker; port 0 takes any that is free.
+    #[arg(long, default_value = "127.0.0.1:9092", value_parser = resolve)]
     broker: SocketAddr,
-    /// Address of the REST API; port 0 takes any that is free.
-    #[arg(long, default_value = "127.0.0.1:8083")]
+    /// Host and port of the REST API; port 0 takes any that is free.
+    #[arg(long, default_value = "127.0.0.1:8083", value_parser = resolve)]
     rest: SocketAddr,
     /// Further keys of the worker, as key=value.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -40,10 +40,11 @@ pub(crate) struct DevArguments {
 }
 
 /// Runs broker and worker until a signal comes.
-pub(crate) async fn run(arguments: DevArguments, log: &str) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: DevArguments, log: Option<&str>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let live = Live::new();
-    logging::init(&quieter(log), live.bar())?;
+    // The live line tells what happens, so that logs only say what is wrong unless asked.
+    logging::init(log.unwrap_or("warn"), live.bar())?;
     let data_dir = make_data_dir(&arguments.data_dir)?;
     let connectors = read_connectors(&arguments.connectors, &data_dir)?;
     let broker = Broker::builder()
@@ -52,23 +53,24 @@ pub(crate) async fn run(arguments: DevArguments, log: &str) -> anyhow::Result<()
         .start()
         .await
         .context("the embedded broker cannot be started")?;
-    let mut builder = Engine::builder().config(worker_config(&arguments, &broker, &data_dir)?).rest(true);
-    for config in &connectors {
-        builder = builder.connector(config.clone());
+    let engine =
+        Engine::builder().config(worker_config(&arguments, &broker, &data_dir)?).rest(true).start().await?;
+    let started = connectors::start(&engine, &connectors, &mut signals).await;
+    if let Ok(true) = started {
+        introduce(&engine, &broker, &connectors, &data_dir).await?;
+        let signal = live.watch(&engine, &mut signals).await;
+        eprintln!("{signal}: stopping; a second one ends the process at once");
     }
-    let engine = builder.skip_invalid_connectors(true).start().await?;
-    introduce(&engine, &broker, &connectors, &data_dir);
-    let signal = live.watch(&engine, &mut signals).await;
-    eprintln!("{signal}: stopping");
-    engine.stop().await;
+    connectors::stop(engine, &mut signals).await?;
     broker.shutdown().await;
+    started?;
     eprintln!("stopped; start the same command again to go on from here");
     Ok(())
 }
 
-/// In `dev` the live line tells what happens, so that logs only say what is wrong unless asked.
-fn quieter(log: &str) -> String {
-    if log == "info" { "warn".to_owned() } else { log.to_owned() }
+fn resolve(address: &str) -> Result<SocketAddr, String> {
+    let mut found = address.to_socket_addrs().map_err(|error| format!("{error}; expected host:port"))?;
+    found.next().ok_or_else(|| "the host has no address".to_owned())
 }
 
 fn make_data_dir(path: &Path) -> anyhow::Result<PathBuf> {
@@ -93,11 +95,9 @@ fn read_connectors(paths: &[PathBuf], data_dir: &Path) -> anyhow::Result<Vec<Con
         }
     }
     let data_dir = data_dir.display().to_string();
-    let mut configs = Vec::new();
-    for file in &files {
-        let mut config = file::read_connector(file)?;
-        config.values_mut().for_each(|value| *value = value.replace(DATA_DIR, &data_dir));
-        configs.push(config);
+    let mut configs = connectors::read(&files)?;
+    for value in configs.iter_mut().flat_map(ConfigMap::values_mut) {
+        *value = value.replace(DATA_DIR, &data_dir);
     }
     Ok(configs)
 }
@@ -119,7 +119,13 @@ fn worker_config(arguments: &DevArguments, broker: &Broker, data_dir: &Path) -> 
     Ok(config)
 }
 
-fn introduce(engine: &Engine, broker: &Broker, connectors: &[ConfigMap], data_dir: &Path) {
+async fn introduce(
+    engine: &Engine,
+    broker: &Broker,
+    connectors: &[ConfigMap],
+    data_dir: &Path,
+) -> anyhow::Result<()> {
+    let running = engine.herder().connectors().await?;
     eprintln!("broker    {}   (any Kafka client can connect)", broker.bootstrap());
     for address in engine.rest_addresses() {
         eprintln!("REST API  http://{address}/connectors");
@@ -128,10 +134,14 @@ fn introduce(engine: &Engine, broker: &Broker, connectors: &[ConfigMap], data_di
     for config in connectors {
         let field = |key: &str| config.get(key).map_or("", String::as_str);
         let (name, file) = (field("name"), field("file"));
+        if !running.iter().any(|known| known == name) {
+            continue;
+        }
         match (config.get("topics"), file) {
             (Some(topics), file) if !file.is_empty() => eprintln!("{name}: topic {topics} -> {file}"),
             (None, file) if !file.is_empty() => eprintln!("{name}: {file} -> topic {}", field("topic")),
             _ => eprintln!("{name}: {}", field("connector.class")),
         }
     }
+    Ok(())
 }

@@ -11,6 +11,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 const REFRESH: Duration = Duration::from_millis(250);
+const LINE_EVERY: Duration = Duration::from_secs(1);
 
 /// The display of a running engine.
 pub(crate) struct Live {
@@ -39,29 +40,31 @@ impl Live {
     pub(crate) async fn watch(&self, engine: &Engine, signals: &mut Signals) -> &'static str {
         let mut rates = Rates::default();
         let mut shown = String::new();
-        let mut next_line = Instant::now();
         loop {
-            let text = rates.describe(&engine.progress());
             match &self.bar {
-                Some(bar) => bar.set_message(text),
-                // Without a terminal: when counts have changed, and at most once a second.
+                Some(bar) => bar.set_message(rates.describe(&engine.progress())),
+                // Without a terminal: a line when counts have changed.
                 None => {
+                    let text = rates.describe(&engine.progress());
                     let counts = rates.counts();
-                    if counts != shown && Instant::now() >= next_line {
+                    if counts != shown {
                         eprintln!("{text}");
                         shown = counts;
-                        next_line = Instant::now() + Duration::from_secs(1);
                     }
                 }
             }
             tokio::select! {
                 signal = signals.received() => {
+                    let last = rates.describe(&engine.progress());
                     if let Some(bar) = &self.bar {
-                        bar.abandon();
+                        bar.finish_and_clear();
+                    }
+                    if self.bar.is_some() || rates.counts() != shown {
+                        eprintln!("{last}");
                     }
                     return signal;
                 }
-                () = tokio::time::sleep(REFRESH) => {}
+                () = tokio::time::sleep(if self.bar.is_some() { REFRESH } else { LINE_EVERY }) => {}
             }
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! - `standalone`: a worker from the files that `connect-standalone` takes.
 //! - `dev`: the embedded broker and a worker, for trying things out.
+//! - `connectors`: connectors from files, started and stopped.
 //! - `live`: what `dev` shows while it runs.
 //! - `signals`: Ctrl-C and SIGTERM.
 //! - `logging`: where logs go.
 
+mod connectors;
 mod dev;
 mod live;
 mod logging;
@@ -19,8 +21,9 @@ use clap::{Parser, Subcommand};
 #[command(version, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     /// What is logged: error, warn, info, debug, trace, or a list such as info,crossdock_client=debug.
-    #[arg(long, global = true, env = "CROSSDOCK_LOG", default_value = "info")]
-    log: String,
+    /// Without it info, and warn in dev.
+    #[arg(long, global = true, env = "CROSSDOCK_LOG")]
+    log: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -38,10 +41,10 @@ impl Arguments {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Standalone(arguments) => {
-                logging::init(&self.log, None)?;
+                logging::init(self.log.as_deref().unwrap_or("info"), None)?;
                 standalone::run(arguments).await
             }
-            Command::Dev(arguments) => dev::run(arguments, &self.log).await,
+            Command::Dev(arguments) => dev::run(arguments, self.log.as_deref()).await,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `crossdock standalone`: the files of `connect-standalone`.
 
+use super::connectors;
 use super::signals::Signals;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use crossdock::Engine;
 use crossdock::runtime::config::file;
@@ -19,38 +20,31 @@ pub(crate) struct StandaloneArguments {
 /// Runs a worker until a signal comes.
 pub(crate) async fn run(arguments: StandaloneArguments) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let mut builder = Engine::builder().config(file::read_worker(&arguments.worker)?).rest(true);
-    let mut readable = 0;
-    for path in &arguments.connectors {
-        match file::read_connector(path) {
-            Ok(config) => {
-                builder = builder.connector(config);
-                readable += 1;
-            }
-            Err(error) if arguments.connectors.len() == 1 => return Err(error.into()),
-            Err(error) => tracing::error!("{error}; the other connectors go on"),
-        }
-    }
-    anyhow::ensure!(
-        readable > 0 || arguments.connectors.is_empty(),
-        "none of the connector files can be used; the log says why"
+    let worker_file = || format!("worker file {}", arguments.worker.display());
+    let config = file::read_worker(&arguments.worker)?;
+    let offsets = "offset.storage.file.filename";
+    ensure!(
+        config.get(offsets).is_some_and(|path| !path.trim().is_empty()),
+        "{}: Missing required configuration \"{offsets}\" which has no default value.",
+        worker_file()
     );
-    let starting = builder.skip_invalid_connectors(true).start();
-    let engine = tokio::select! {
-        engine = starting => engine.with_context(|| format!("worker file {}", arguments.worker.display()))?,
-        signal = signals.received() => {
-            tracing::info!("{signal} while starting");
-            return Ok(());
-        }
-    };
+    let connectors = connectors::read(&arguments.connectors)?;
+    let engine = Engine::builder().config(config).rest(true).start().await.with_context(worker_file)?;
     for address in engine.rest_addresses() {
         tracing::info!("REST API at http://{address}");
     }
-    let signal = signals.received().await;
-    tracing::info!("{signal}: stopping; a second one ends the process at once");
-    tokio::select! {
-        () = engine.stop() => tracing::info!("stopped"),
-        signal = signals.received() => anyhow::bail!("{signal} again: ended before everything was committed"),
+    match connectors::start(&engine, &connectors, &mut signals).await {
+        Ok(true) => {
+            let signal = signals.received().await;
+            tracing::info!("{signal}: stopping; a second one ends the process at once");
+        }
+        Ok(false) => {}
+        Err(error) => {
+            engine.stop().await;
+            return Err(error);
+        }
     }
+    connectors::stop(engine, &mut signals).await?;
+    tracing::info!("stopped");
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// Governs the connectors of a worker, alone (standalone) or in a group. Mirrors
 /// `org.apache.kafka.connect.runtime.Herder`. All methods may be called at any time from any task and
-/// are cancel-safe.
+/// are cancel-safe: a restart that was begun is carried through.
 #[async_trait]
 pub trait Herder: Send + Sync {
     /// Version, commit and the Kafka cluster's id. The id is waited for a few seconds, then null.
@@ -49,9 +49,9 @@ pub struct RestartRequest {
 /// Body of `GET /`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServerInfo {
-    /// Version of Crossdock.
+    /// Version of Kafka Connect whose behaviour is implemented.
     pub version: String,
-    /// Commit that it was built from.
+    /// Name and version of Crossdock itself.
     pub commit: String,
     /// Id of the Kafka cluster; null while no broker was reached.
     pub kafka_cluster_id: Option<String>,

@@ -8,6 +8,7 @@
 //! - `worker`: makes connectors and tasks from plugins, and runs them.
 //! - `task`: one source or sink task at work: poll or fetch, pipeline, offsets.
 //! - [`offsets`]: where source offsets are stored.
+//! - `guard`: calls into connectors, made safe.
 //! - `board`: the state of everything, readable at any time.
 //!
 //! # How data flows
@@ -25,6 +26,7 @@
 
 mod board;
 pub mod config;
+mod guard;
 pub mod herder;
 pub mod offsets;
 pub mod standalone;

@@ -5,6 +5,7 @@
 
 use crate::board::Board;
 use crate::config::{ConnectorConfig, WorkerConfig, clients};
+use crate::guard::panic_message;
 use crate::herder::{State, TaskId};
 use crate::offsets::source::SourceOffsetStore;
 use crate::offsets::store::OffsetStore;
@@ -20,9 +21,9 @@ use crossdock_client::{
     ProducerConfig,
 };
 use futures_util::FutureExt;
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::Instrument;
 
 /// Everything that connectors and tasks share.
@@ -43,6 +44,12 @@ impl Worker {
     /// The offsets of a source connector.
     pub(crate) fn source_offsets(&self, connector: &str) -> SourceOffsetStore {
         SourceOffsetStore::new(connector, Arc::clone(&self.offsets))
+    }
+
+    /// How long a task is waited for before it is abandoned: the time for a graceful stop, which it keeps
+    /// by itself unless a plugin's call hangs, and a little.
+    pub(crate) fn abandon_after(&self) -> Duration {
+        self.config.shutdown_timeout() + Duration::from_secs(2)
     }
 
     /// Starts a task. Its state goes to the board: RUNNING when the plugin has started, FAILED when
@@ -178,10 +185,4 @@ fn fail(board: &Board, id: &TaskId, trace: String) {
         id.task
     );
     board.set_task(id, State::Failed, Some(trace));
-}
-
-/// The message of a panic, as far as it is text.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
 }

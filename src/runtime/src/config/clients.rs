@@ -6,6 +6,7 @@ use super::with_prefix;
 use super::worker::WorkerConfig;
 use crate::herder::TaskId;
 use crossdock_api::ConfigMap;
+use crossdock_client::{ClientConfig, ConsumerConfig, ProducerConfig};
 
 fn base(worker: &WorkerConfig, client_id: String) -> ConfigMap {
     ConfigMap::from([
@@ -16,6 +17,35 @@ fn base(worker: &WorkerConfig, client_id: String) -> ConfigMap {
 
 fn set(config: &mut ConfigMap, key: &str, value: &str) {
     config.insert(key.to_owned(), value.to_owned());
+}
+
+/// The worker's own client, of which the REST API asks the cluster's id. Connect configures it by the
+/// worker's own keys, so that a security setting there must not pass unheard.
+pub(crate) fn worker(worker: &WorkerConfig) -> ConfigMap {
+    let prefixed =
+        |key: &str| ["producer.", "consumer.", "admin.", "config."].iter().any(|p| key.starts_with(p));
+    let mut config: ConfigMap =
+        worker.raw().iter().filter(|(k, _)| !prefixed(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    config.extend(base(worker, "crossdock-worker".to_owned()));
+    config
+}
+
+/// Warnings about keys under the clients' prefixes that no client knows. Wrong values are found when the
+/// clients are made.
+pub(crate) fn warnings(worker: &WorkerConfig, connector: &ConnectorConfig, is_source: bool) -> Vec<String> {
+    let task = TaskId { connector: connector.name().to_owned(), task: 0 };
+    let (config, known, prefix) = if is_source {
+        let config = producer(worker, connector, &task);
+        let known = ProducerConfig::from_map(&config).map(|c| c.unused);
+        (config, known, "producer")
+    } else {
+        let config = consumer(worker, connector, &task);
+        let known = ConsumerConfig::from_map(&config).map(|c| c.unused);
+        (config, known, "consumer")
+    };
+    let (Ok(client), Ok(own)) = (ClientConfig::from_map(&config), known) else { return Vec::new() };
+    let unknown = client.unused.into_iter().filter(|key| own.contains(key));
+    unknown.map(|key| format!("the {prefix} does not know the key {key} ({prefix}.{key} of the worker or {prefix}.override.{key} of the connector); it is ignored")).collect()
 }
 
 /// The producer of a source task.
@@ -42,7 +72,8 @@ pub(crate) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task:
 
 /// The admin client of a connector.
 pub(crate) fn admin(worker: &WorkerConfig, connector: &ConnectorConfig) -> ConfigMap {
-    let mut config = base(worker, format!("connector-adminclient-{}", connector.name()));
+    let mut config = self::worker(worker);
+    set(&mut config, "client.id", &format!("connector-adminclient-{}", connector.name()));
     config.extend(with_prefix(worker.raw(), "admin."));
     config.extend(with_prefix(connector.raw(), "admin.override."));
     config

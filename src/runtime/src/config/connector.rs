@@ -6,6 +6,16 @@ use crossdock_api::config::{ConfigKey, Importance, Setting, Validator};
 use crossdock_api::registry::PluginKind;
 use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
 
+/// Keys of Connect that are checked but change nothing yet.
+const WITHOUT_EFFECT: &[&str] = &[
+    "config.action.reload",
+    "errors.log.include.messages",
+    "errors.retry.delay.max.ms",
+    "errors.retry.timeout",
+    "offsets.storage.topic",
+    "transaction.boundary.interval.ms",
+];
+
 /// What to do about records that cannot be handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorTolerance {
@@ -48,6 +58,7 @@ pub struct ConnectorConfig {
     name: String,
     class: String,
     tasks_max: usize,
+    enforces_tasks_max: bool,
     tolerance: ErrorTolerance,
     log_errors: bool,
     transforms: Vec<TransformConfig>,
@@ -90,6 +101,7 @@ impl ConnectorConfig {
             class: parsed.string("connector.class")?.to_owned(),
             // At least 1 by its validator.
             tasks_max: parsed.int("tasks.max")?.max(1) as usize,
+            enforces_tasks_max: parsed.boolean("tasks.max.enforce")?,
             tolerance,
             log_errors: parsed.boolean("errors.log.enable")?,
             transforms: parse_transforms(raw, parsed.list("transforms")?, parsed.list("predicates")?)?,
@@ -98,7 +110,10 @@ impl ConnectorConfig {
         };
         match kind {
             PluginKind::Sink => config.topics = sink_topics(raw, parsed.list("topics")?)?,
-            PluginKind::Source => config.topic_creation = parse_topic_creation(raw)?,
+            PluginKind::Source => {
+                refuse_exactly_once(raw)?;
+                config.topic_creation = parse_topic_creation(raw)?;
+            }
             _ => {}
         }
         Ok(config)
@@ -118,13 +133,18 @@ impl ConnectorConfig {
             "value.converter.",
         ];
         let def = Self::definition(kind).extend(own.clone());
+        let without_effect = WITHOUT_EFFECT.iter().filter(|key| self.raw.contains_key(**key));
+        let mut warnings: Vec<String> = without_effect
+            .map(|key| format!("the key {key} of connector {} has no effect in this version", self.name))
+            .collect();
         let unknown = def.unknown(&self.raw).into_iter();
         let unknown = unknown.filter(|(key, _)| !prefixes.iter().any(|prefix| key.starts_with(prefix)));
         let warning = |(key, nearest): (&str, Option<&str>)| {
             let hint = nearest.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
             format!("the key {key} of connector {} is not known and ignored{hint}", self.name)
         };
-        unknown.map(warning).collect()
+        warnings.extend(unknown.map(warning));
+        warnings
     }
 
     /// The configuration as it was given.
@@ -145,6 +165,11 @@ impl ConnectorConfig {
     /// `tasks.max`.
     pub fn tasks_max(&self) -> usize {
         self.tasks_max
+    }
+
+    /// `tasks.max.enforce`.
+    pub fn enforces_tasks_max(&self) -> bool {
+        self.enforces_tasks_max
     }
 
     /// `errors.tolerance`.
@@ -292,6 +317,18 @@ fn sink_topics(raw: &ConfigMap, topics: &[String]) -> Result<Vec<String>, Config
         return Err(ConfigError::Other("Must configure one of topics or topics.regex".to_owned()));
     }
     Ok(names)
+}
+
+/// What promises more than this version keeps.
+fn refuse_exactly_once(raw: &ConfigMap) -> Result<(), ConfigError> {
+    for (key, value) in [("exactly.once.support", "required"), ("transaction.boundary", "connector")] {
+        if raw.get(key).is_some_and(|v| v.trim().eq_ignore_ascii_case(value)) {
+            let reason =
+                "exactly-once sources are not supported in this version; remove the key for at least once";
+            return Err(ConfigError::invalid(key, value, reason));
+        }
+    }
+    Ok(())
 }
 
 fn parse_transforms(

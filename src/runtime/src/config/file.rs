@@ -75,11 +75,18 @@ fn parse_properties(path: &Path, bytes: &[u8]) -> Result<ConfigMap, ConfigFileEr
 
 fn parse_json(path: &Path, bytes: &[u8]) -> Result<ConfigMap, ConfigFileError> {
     let error = |message: String| ConfigFileError::Json { path: path.to_owned(), message };
+    // Java's reader takes a byte order mark too.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| error(e.to_string()))?;
     let object = value.as_object().ok_or_else(|| error("it is not an object".to_owned()))?;
     match object.get("config") {
         Some(serde_json::Value::Object(config)) => {
             let mut config = flat(config).map_err(error)?;
+            if let Some(state) = object.get("initial_state").filter(|s| *s != "RUNNING") {
+                return Err(error(format!(
+                    "initial_state {state} is not supported in this version, only \"RUNNING\""
+                )));
+            }
             if let Some(name) = object.get("name").and_then(|n| n.as_str()) {
                 let inner = config.entry("name".to_owned()).or_insert_with(|| name.to_owned());
                 if inner != name {
@@ -129,6 +136,8 @@ mod tests {
             ("c.json", r#"{"name":"c","tasks.max":1}"#),
             ("c.json", r#"{"name":"c","config":{"tasks.max":"1"}}"#),
             ("c.conf", r#" {"name":"c","config":{"name":"c","tasks.max":"1"}}"#),
+            ("c.json", "\u{feff}{\"name\":\"c\",\"tasks.max\":1}"),
+            ("c.json", r#"{"name":"c","initial_state":"RUNNING","config":{"tasks.max":"1"}}"#),
         ] {
             assert_eq!(connector(file, content).unwrap(), expected, "{content}");
         }
@@ -147,6 +156,7 @@ mod tests {
             ("c.json", "[]", "not an object"),
             ("c.json", r#"{"name":"c","x":[1]}"#, "\"x\""),
             ("c.json", r#"{"name":"c","config":{"name":"d"}}"#, "its config says d"),
+            ("c.json", r#"{"name":"c","initial_state":"STOPPED","config":{}}"#, "initial_state"),
             ("c.properties", "tasks.max=1\n", "has no \"name\""),
         ] {
             let error = connector(file, content).unwrap_err().to_string();

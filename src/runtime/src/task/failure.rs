@@ -1,7 +1,8 @@
 //! Why a task ended.
 
+use crate::guard::panic_message;
 use crossdock_api::{ConfigError, ConnectError};
-use crossdock_client::producer::MetadataError;
+use crossdock_client::producer::{AppendError, MetadataError};
 use crossdock_client::{ClientError, ConfigError as ClientConfigError, ConsumerError};
 use std::any::Any;
 
@@ -22,6 +23,11 @@ pub(crate) enum TaskFailure {
     Produce { reason: String },
     #[error("Kafka failed: {0}")]
     Client(#[from] ClientError),
+    #[error(
+        "a record cannot be sent ({place}): {source}; set producer keys as producer.override.<key> on the connector, or \
+         producer.<key> on the worker"
+    )]
+    Append { place: String, source: AppendError },
     #[error("the plugin panicked: {message}")]
     Panic { message: String },
     #[error("a converter left a value of {class} where bytes are expected: report this to its author")]
@@ -40,9 +46,7 @@ impl TaskFailure {
 
     /// For what `catch_unwind` gives.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
-        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Self::Panic { message: text.unwrap_or_else(|| "without a message".to_owned()) }
+        Self::Panic { message: panic_message(panic) }
     }
 
     /// The whole chain of causes as text, one a line, in the style of a Java stack trace's heads.

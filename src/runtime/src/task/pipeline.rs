@@ -5,11 +5,12 @@
 //! before it go on, and the task fails.
 
 use crate::config::connector::{ErrorTolerance, TransformConfig};
+use crate::config::worker::COMPATIBILITY;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crossdock_api::registry::{Factory, PluginKind};
 use crossdock_api::{
-    Column, ConfigError, ConfigMap, ConnectError, Converter, Failures, HeaderConverter, Plugins, Predicate,
-    RecordBatch, Transform,
+    Column, ConfigDef, ConfigError, ConfigMap, ConnectError, Converter, Failures, HeaderConverter, Plugins,
+    Predicate, RecordBatch, Transform,
 };
 
 /// A transform with the predicate that guards it.
@@ -51,6 +52,7 @@ pub(crate) struct Pipeline {
     tolerance: ErrorTolerance,
     log_errors: bool,
     selected: Vec<bool>,
+    warnings: Vec<String>,
 }
 
 impl Pipeline {
@@ -63,25 +65,32 @@ impl Pipeline {
         worker: &WorkerConfig,
         connector: &ConnectorConfig,
     ) -> Result<Self, ConfigError> {
+        let mut warnings = Vec::new();
         let chosen = |key: &str, default: fn(&WorkerConfig) -> (&str, ConfigMap)| {
             let (class, mut config) = connector.converter(key).unwrap_or_else(|| default(worker));
             worker.add_compatibility(&mut config);
-            (class.to_owned(), config)
+            Chosen { key: key.to_owned(), class: class.to_owned(), config }
         };
-        let (class, config) = chosen("key.converter", WorkerConfig::key_converter);
-        let key = converter(plugins, &class, &config, Column::Key)?;
-        let (class, config) = chosen("value.converter", WorkerConfig::value_converter);
-        let value = converter(plugins, &class, &config, Column::Value)?;
-        let (class, config) = chosen("header.converter", WorkerConfig::header_converter);
+        let (key, value, header) = (
+            chosen("key.converter", WorkerConfig::key_converter),
+            chosen("value.converter", WorkerConfig::value_converter),
+            chosen("header.converter", WorkerConfig::header_converter),
+        );
         Ok(Self {
-            key,
-            value,
-            header: header_converter(plugins, &class, &config)?,
+            key: key.converter(plugins, Column::Key, &mut warnings)?,
+            value: value.converter(plugins, Column::Value, &mut warnings)?,
+            header: header.header_converter(plugins, &mut warnings)?,
             stages: connector.transforms().iter().map(|t| stage(plugins, t)).collect::<Result<_, _>>()?,
             tolerance: connector.tolerance(),
             log_errors: connector.log_errors(),
             selected: Vec::new(),
+            warnings,
         })
+    }
+
+    /// Keys of converters that they do not know, for the log.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Turns Connect data into bytes for Kafka: transforms, then converters.
@@ -174,38 +183,93 @@ impl Pipeline {
     }
 }
 
-fn converter(
-    plugins: &Plugins,
-    class: &str,
-    config: &ConfigMap,
-    column: Column,
-) -> Result<Box<dyn Converter>, ConfigError> {
-    let plugin =
-        plugins.of_kind(PluginKind::Converter, class).map_err(|e| ConfigError::Other(e.to_string()))?;
-    let Factory::Converter(make) = plugin.factory() else { return Err(not_that_kind(class, "converter")) };
-    let mut converter = make();
-    converter.configure(config, column)?;
-    Ok(converter)
+/// Checks that the worker's converters exist and take their keys, so that it does not start in vain.
+pub(crate) fn check_worker(plugins: &Plugins, worker: &WorkerConfig) -> Result<(), ConfigError> {
+    let chosen = |key: &str, (class, mut config): (&str, ConfigMap)| {
+        worker.add_compatibility(&mut config);
+        Chosen { key: key.to_owned(), class: class.to_owned(), config }
+    };
+    let mut warnings = Vec::new();
+    chosen("key.converter", worker.key_converter()).converter(plugins, Column::Key, &mut warnings)?;
+    chosen("value.converter", worker.value_converter()).converter(plugins, Column::Value, &mut warnings)?;
+    chosen("header.converter", worker.header_converter()).header_converter(plugins, &mut warnings)?;
+    Ok(())
 }
 
-fn header_converter(
-    plugins: &Plugins,
-    class: &str,
-    config: &ConfigMap,
-) -> Result<Box<dyn HeaderConverter>, ConfigError> {
-    let found = plugins.of_kind(PluginKind::HeaderConverter, class);
-    let plugin = found.map_err(|e| ConfigError::Other(e.to_string()))?;
-    let Factory::HeaderConverter(make) = plugin.factory() else {
-        return Err(not_that_kind(class, "header converter"));
-    };
-    let mut converter = make();
-    converter.configure(config)?;
-    Ok(converter)
+/// A converter that was chosen by a key of the connector or the worker.
+struct Chosen {
+    key: String,
+    class: String,
+    config: ConfigMap,
+}
+
+impl Chosen {
+    fn converter(
+        &self,
+        plugins: &Plugins,
+        column: Column,
+        warnings: &mut Vec<String>,
+    ) -> Result<Box<dyn Converter>, ConfigError> {
+        let plugin = plugins.of_kind(PluginKind::Converter, &self.class).map_err(|e| self.wrong(&e))?;
+        let Factory::Converter(make) = plugin.factory() else {
+            return Err(self.wrong(&"it is no converter"));
+        };
+        let mut converter = make();
+        self.check_keys(&converter.config_def(), warnings);
+        converter.configure(&self.config, column).map_err(|e| self.under_key(e))?;
+        Ok(converter)
+    }
+
+    fn header_converter(
+        &self,
+        plugins: &Plugins,
+        warnings: &mut Vec<String>,
+    ) -> Result<Box<dyn HeaderConverter>, ConfigError> {
+        let plugin = plugins.of_kind(PluginKind::HeaderConverter, &self.class).map_err(|e| self.wrong(&e))?;
+        let Factory::HeaderConverter(make) = plugin.factory() else {
+            return Err(self.wrong(&"it is no header converter"));
+        };
+        let mut converter = make();
+        self.check_keys(&converter.config_def(), warnings);
+        converter.configure(&self.config).map_err(|e| self.under_key(e))?;
+        Ok(converter)
+    }
+
+    fn check_keys(&self, def: &ConfigDef, warnings: &mut Vec<String>) {
+        for (key, nearest) in def.unknown(&self.config) {
+            if key == COMPATIBILITY {
+                continue;
+            }
+            let hint = nearest.map(|n| format!("; did you mean {}.{n}?", self.key)).unwrap_or_default();
+            warnings
+                .push(format!("the key {}.{key} is not known to {} and ignored{hint}", self.key, self.class));
+        }
+    }
+
+    fn wrong(&self, reason: &dyn std::fmt::Display) -> ConfigError {
+        ConfigError::invalid(&self.key, &self.class, reason.to_string())
+    }
+
+    /// An error about a key of the converter, with the prefix that it was given under.
+    fn under_key(&self, error: ConfigError) -> ConfigError {
+        match error {
+            ConfigError::Invalid { key, value, reason } => {
+                ConfigError::Invalid { key: format!("{}.{key}", self.key), value, reason }
+            }
+            ConfigError::Missing { key } => ConfigError::Missing { key: format!("{}.{key}", self.key) },
+            other => other,
+        }
+    }
 }
 
 fn stage(plugins: &Plugins, config: &TransformConfig) -> Result<Stage, ConfigError> {
+    let key = format!("transforms.{}.type", config.alias);
+    if !plugins.iter().any(|plugin| plugin.kind() == PluginKind::Transform) {
+        let reason = "this version has no transforms of its own, only those of an embedding program";
+        return Err(ConfigError::invalid(&key, &config.class, reason));
+    }
     let found = plugins.of_kind(PluginKind::Transform, &config.class);
-    let plugin = found.map_err(|e| ConfigError::Other(e.to_string()))?;
+    let plugin = found.map_err(|e| ConfigError::invalid(&key, &config.class, e.to_string()))?;
     let Factory::Transform(make) = plugin.factory() else {
         return Err(not_that_kind(&config.class, "transform"));
     };

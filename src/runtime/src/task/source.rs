@@ -289,8 +289,9 @@ impl Runner {
                     self.parts.acks.offsets().acknowledged(token, 1);
                 }
                 Err(error) => {
+                    let place = self.place(record.ordinal());
                     self.parts.counters.add_bytes(bytes as u64);
-                    return Err(TaskFailure::Produce { reason: error.to_string() });
+                    return Err(TaskFailure::Append { place, source: error });
                 }
             }
             row += 1;
@@ -311,15 +312,19 @@ impl Runner {
     }
 
     fn bad_record(&self, bad: BadRecord) -> TaskFailure {
+        TaskFailure::Record { stage: bad.stage, place: self.place(bad.ordinal), source: bad.error }
+    }
+
+    /// Where a record of the batch is from.
+    fn place(&self, ordinal: u32) -> String {
         let partition =
-            self.batch.partition_index(bad.ordinal).and_then(|index| self.batch.partitions().get(index));
-        let offset = self.batch.offset_of(bad.ordinal);
-        let place = format!(
+            self.batch.partition_index(ordinal).and_then(|index| self.batch.partitions().get(index));
+        let offset = self.batch.offset_of(ordinal);
+        format!(
             "source partition {}, source offset {}",
             partition.map(describe).unwrap_or_default(),
             offset.as_ref().map(describe).unwrap_or_default()
-        );
-        TaskFailure::Record { stage: bad.stage, place, source: bad.error }
+        )
     }
 
     /// Tells the plugin which offsets were stored since it was told last.
@@ -335,7 +340,9 @@ impl Runner {
     /// Ends the task: sends what was polled and waits for Kafka, as long as a graceful stop may take, then
     /// stores offsets and stops the plugin.
     async fn finish(mut self, result: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
-        let drained = tokio::time::timeout(self.parts.shutdown_timeout, async {
+        // Something is kept for storing offsets and for the plugin.
+        let limit = self.parts.shutdown_timeout.mul_f64(0.8);
+        let drained = tokio::time::timeout(limit, async {
             if result.is_ok() {
                 while let Some(blocked) = self.dispatch()? {
                     unblocked(&self.parts, &blocked).await?;
