@@ -93,7 +93,7 @@ async fn only_connectors_that_cannot_be_started() {
     let worker = Worker::start(scene.dir.path(), &scene.broker.bootstrap(), &[], &[config]);
     let (code, log) = worker.ended();
     assert_eq!(code, Some(1));
-    assert_says(&log, &["connector typo cannot be started"]);
+    assert_says(&log, &["connector typo cannot be started", "none of the connectors can be started"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,6 +115,67 @@ async fn misspelt_and_missing_and_wrong_keys() {
             "connector wrong cannot be started: Invalid value many for configuration batch.size: Not a number of type INT",
         ],
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn misspelt_keys_under_a_prefix() {
+    let scene = Scene::new().await;
+    let file = scene.path("in.txt");
+    write_lines(&file, 0..1);
+    let json = "value.converter=org.apache.kafka.connect.json.JsonConverter\nvalue.converter.schemas.enabled=false\n";
+    let connector = source("prefixed", &file, "t") + json + "producer.override.liger.ms=5\n";
+    let connector = [connector.as_str()];
+    let settings = [("producer.batch.sise", "5")];
+    let mut worker = Worker::start(scene.dir.path(), &scene.broker.bootstrap(), &settings, &connector);
+    worker.await_status("prefixed", |s| s["tasks"][0]["state"] == "RUNNING");
+    let log = worker.log();
+    assert_says(&log, &["value.converter.schemas.enabled", "did you mean value.converter.schemas.enable?"]);
+    assert_says(&log, &["does not know the key liger.ms", "does not know the key batch.sise"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_this_version_does_not_have_is_refused() {
+    let scene = Scene::new().await;
+    let file = scene.path("in.txt");
+    write_lines(&file, 0..1);
+    let with = |name: &str, more: &str| source(name, &file, "t") + more + "\n";
+    let mut worker = scene.start(&[
+        with("once", "exactly.once.support=required"),
+        with("smt", "transforms=a\ntransforms.a.type=org.apache.kafka.connect.transforms.InsertField$Value"),
+        with("conv", "value.converter=nope.Nope"),
+        sink("regex", &scene.path("out.txt"), "t").replace("topics=", "topics.regex="),
+    ]);
+    scene.assert_healthy(&mut worker);
+    let log = worker.log();
+    for parts in [
+        ["connector once cannot be started", "exactly.once.support", "not supported in this version"],
+        ["connector smt cannot be started", "transforms.a.type", "no transforms of its own"],
+        ["connector conv cannot be started", "for configuration value.converter", "nope.Nope"],
+        ["connector regex cannot be started", "topics.regex", "not supported in this version"],
+    ] {
+        let line = log.lines().find(|line| line.contains(parts[0])).unwrap_or_default();
+        assert_says(line, &parts);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_whose_brokers_cannot_be_reached_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("in.txt");
+    write_lines(&file, 0..1);
+    let plain = source("plain", &file, "t");
+    let creation = "topic.creation.default.partitions=1\ntopic.creation.default.replication.factor=1\n";
+    let creating = source("creating", &file, "u") + creation;
+    let mut worker = Worker::start(dir.path(), "127.0.0.1:1", &[], &[&plain, &creating]);
+    for connector in ["plain", "creating"] {
+        await_that("the log to name connector, address and reason", || {
+            let named = format!("connector=\"{connector}\"");
+            let says = |l: &str| l.contains(&named) && l.contains("127.0.0.1:1") && l.contains("refused");
+            worker.log().lines().any(says)
+        });
+        worker.await_status(connector, |s| s["tasks"][0]["state"] == "RUNNING");
+    }
+    assert_eq!(worker.terminate(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,6 +319,12 @@ async fn worker_files_that_cannot_be_used() {
         (&[("bootstrap.servers", "nohost")], "bootstrap.servers"),
         (&[("listeners", "http//:1")], "listeners"),
         (&[("offset.storage.file.filename", "/")], "not a regular file"),
+        (
+            &[("offset.storage.file.filename", " ")],
+            "Missing required configuration \"offset.storage.file.filename\"",
+        ),
+        (&[("value.converter", "nope.Nope")], "Invalid value nope.Nope for configuration value.converter"),
+        (&[("security.protocol", "SASL_SSL")], "security.protocol"),
     ] {
         let worker = Worker::start(scene.dir.path(), &scene.broker.bootstrap(), settings, &[]);
         let (code, log) = worker.ended();

@@ -10,6 +10,7 @@
 //! - [`metadata`]: brokers, topics, partitions and leaders, as immutable snapshots.
 //! - [`admin`]: topics, offsets and configurations.
 //! - [`producer`]: batches by partition, idempotent and in order.
+//! - `seldom`: warnings about what lasts, now and then.
 //! - [`group`]: membership in a group, and the offsets that a group commits.
 //! - [`consumer`]: fetched batches of the partitions that a group, or the caller, assigned.
 //! - `backoff`, `sync`, `text`: waits between attempts, locks, strings as messages take them.
@@ -37,6 +38,7 @@ pub mod error;
 pub mod group;
 pub mod metadata;
 pub mod producer;
+mod seldom;
 mod sync;
 mod text;
 

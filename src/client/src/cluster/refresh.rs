@@ -8,6 +8,7 @@ use super::{Cluster, Inner, attempt};
 use crate::connection::ConnectionClass;
 use crate::error::ClientError;
 use crate::metadata::{MetadataSnapshot, TopicSelection};
+use crate::seldom::Seldom;
 use crate::sync::lock;
 use crate::text::topic_name;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -21,8 +22,6 @@ use tracing::Instrument;
 
 /// Metadata 12: topic ids; 13 adds KIP-1102 (rebootstrap), which is not used.
 const MAX_VERSION: i16 = 12;
-/// Time between warnings while the cluster cannot be reached.
-const WARN_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 pub(super) struct Refresher {
@@ -142,7 +141,7 @@ impl Cluster {
 /// Ends when the last handle of the cluster is gone.
 async fn run_background(cluster: Weak<Inner>, hint: Arc<Notify>) {
     let Some(config) = cluster.upgrade().map(|inner| inner.config.clone()) else { return };
-    let mut quiet_until = None;
+    let mut failing = Seldom::after(Duration::ZERO);
     loop {
         tokio::select! {
             () = hint.notified() => {}
@@ -152,12 +151,11 @@ async fn run_background(cluster: Weak<Inner>, hint: Arc<Notify>) {
         let pool = inner.pool.clone();
         let refreshed = Cluster { inner, pool }.refresh(TopicSelection::Known, false).await;
         match refreshed {
-            Ok(_) => quiet_until = None,
-            Err(_) if quiet_until.is_some_and(|until| Instant::now() < until) => {}
-            Err(error) => {
-                quiet_until = Some(Instant::now() + WARN_EVERY);
+            Ok(_) => failing.over(),
+            Err(error) if failing.allows(Instant::now().into_std()) => {
                 tracing::warn!(%error, "metadata could not be refreshed; this is tried again");
             }
+            Err(_) => {}
         }
         // Hints that come meanwhile are kept as one.
         tokio::time::sleep(config.retry_backoff).await;

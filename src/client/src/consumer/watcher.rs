@@ -6,17 +6,19 @@ use super::shared::Shared;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::group::Group;
 use crate::metadata::{MetadataSnapshot, TopicSelection};
+use crate::seldom::Seldom;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// While a topic is missing it is looked for this often.
 const MISSING_INTERVAL: Duration = Duration::from_millis(500);
-const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Runs until it is aborted.
 pub(super) async fn run(shared: Arc<Shared>, member: Arc<ConsumerMember>, group: Arc<Group>) {
-    let mut warned_at: Option<Instant> = None;
+    // Brokers that create topics need a moment for it.
+    let mut missing_long = Seldom::after(Duration::from_secs(5));
+    let mut unreachable = Seldom::after(Duration::ZERO);
     let mut refused = BTreeMap::new();
     loop {
         let led = member.led();
@@ -27,10 +29,15 @@ pub(super) async fn run(shared: Arc<Shared>, member: Arc<ConsumerMember>, group:
             match shared.cluster.refresh(named, shared.config.allow_auto_create_topics).await {
                 Ok(metadata) => {
                     report_refused(&shared, &metadata, &topics, &mut refused);
+                    unreachable.over();
                     let missing = missing(&metadata, &topics);
-                    if !missing.is_empty() {
+                    if missing.is_empty() {
+                        missing_long.over();
+                    } else {
                         wait = wait.min(MISSING_INTERVAL);
-                        warn(&mut warned_at, &missing, shared.config.allow_auto_create_topics);
+                        if missing_long.allows(Instant::now()) {
+                            warn(&missing, shared.config.allow_auto_create_topics);
+                        }
                     }
                     // An assignment that was computed meanwhile is judged in the next round.
                     if changed(&metadata, led.as_ref()) && member.disown(&led) {
@@ -39,7 +46,9 @@ pub(super) async fn run(shared: Arc<Shared>, member: Arc<ConsumerMember>, group:
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the subscribed topics could not be looked up");
+                    if unreachable.allows(Instant::now()) {
+                        tracing::warn!(%error, "the subscribed topics could not be looked up; it is tried again");
+                    }
                     wait = wait.min(Duration::from_secs(1));
                 }
             }
@@ -89,12 +98,7 @@ fn changed(metadata: &MetadataSnapshot, led: Option<&PartitionCounts>) -> bool {
     led.is_some_and(|counts| counts.iter().any(|(topic, was)| differs(topic, *was)))
 }
 
-fn warn(warned_at: &mut Option<Instant>, missing: &[Arc<str>], create: bool) {
-    let now = Instant::now();
-    if warned_at.is_some_and(|at| now < at + WARN_INTERVAL) {
-        return;
-    }
-    *warned_at = Some(now);
+fn warn(missing: &[Arc<str>], create: bool) {
     let next = if create {
         "create it, or allow the brokers to do so (auto.create.topics.enable)"
     } else {

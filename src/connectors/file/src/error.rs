@@ -23,11 +23,11 @@ pub(crate) enum FileError {
     )]
     LineTooLong { file: String, position: u64, max: usize },
     #[error(
-        "{file} was replaced by another file while it was read up to byte {position}; what the old file got since is read, the new file is not: to read the new file from its start, stop the connector, reset its offsets (DELETE /connectors/<name>/offsets) and resume it"
+        "{file} was replaced by another file while it was read up to byte {position}; what the old file got since is read, the new file is not: to read the new file from its start, run the connector under another name, since offsets belong to a connector's name"
     )]
     Replaced { file: String, position: u64 },
     #[error(
-        "{file} has {len} bytes but was read up to byte {position} already: it was truncated or replaced by a shorter file; to read it from its start, stop the connector, reset its offsets (DELETE /connectors/<name>/offsets) and resume it"
+        "{file} has {len} bytes but was read up to byte {position} already: it was truncated or replaced by a shorter file; to read it from its start, run the connector under another name, since offsets belong to a connector's name"
     )]
     Shorter { file: String, len: u64, position: u64 },
     #[error("the thread that works on {file} ended early: report this as a defect of the file connector")]

@@ -27,10 +27,12 @@ use crate::cluster::Cluster;
 use crate::connection::Connection;
 use crate::error::ClientError;
 use crate::metadata::{MetadataSnapshot, NodeId};
+use crate::seldom::Seldom;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -68,8 +70,8 @@ struct MetadataState {
     asking: bool,
     not_before: Option<Instant>,
     backoff: Backoff,
-    /// No warning about missing topics before this.
-    quiet_until: Option<Instant>,
+    missing: Seldom,
+    unreachable: Seldom,
 }
 
 enum IdentityState {
@@ -107,7 +109,9 @@ impl Sender {
                 asking: false,
                 not_before: None,
                 backoff: backoff.clone(),
-                quiet_until: None,
+                // Brokers that create topics need a moment for it.
+                missing: Seldom::after(Duration::from_secs(5)),
+                unreachable: Seldom::after(Duration::ZERO),
             },
             identity: match config.idempotence {
                 Idempotence::Off => IdentityState::Off,

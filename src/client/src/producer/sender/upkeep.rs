@@ -13,11 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Time between warnings about topics that do not exist.
-const WARN_EVERY: Duration = Duration::from_secs(60);
-/// Time before the first one: brokers that create topics need a moment for it.
-const WARN_AFTER: Duration = Duration::from_secs(5);
-
 impl Sender {
     /// Asks for what is missing, and gives up what took too long.
     pub(super) fn tend(&mut self, now: Instant) {
@@ -44,8 +39,15 @@ impl Sender {
 
     pub(super) fn metadata_answered(&mut self, outcome: Result<(), ClientError>, now: Instant) {
         self.metadata.asking = false;
-        if let Err(error) = &outcome {
-            self.note_error(error);
+        match &outcome {
+            Ok(()) => self.metadata.unreachable.over(),
+            Err(error) => {
+                self.note_error(error);
+                if self.metadata.unreachable.allows(now.into_std()) {
+                    let topics = self.metadata.wanted.iter().map(|t| &**t).collect::<Vec<_>>().join(", ");
+                    tracing::warn!(%error, topics, "the brokers cannot be asked about topics; records wait, and it is tried again");
+                }
+            }
         }
         let error = outcome.err().map(|e| e.to_string());
         *lock(&self.shared.metadata_error) = error;
@@ -53,7 +55,7 @@ impl Sender {
         if self.metadata.wanted.is_empty() {
             self.metadata.backoff.reset();
             self.metadata.not_before = None;
-            self.metadata.quiet_until = None;
+            self.metadata.missing.over();
         } else {
             // Also after a success: the answer may still lack the topic, or leaders.
             self.metadata.not_before = Some(now + self.metadata.backoff.next());
@@ -95,23 +97,16 @@ impl Sender {
     }
 
     fn warn_of_missing(&mut self, now: Instant) {
-        if self.metadata.wanted.is_empty() {
-            return;
-        }
-        let quiet_until = *self.metadata.quiet_until.get_or_insert(now + WARN_AFTER);
-        if quiet_until > now {
-            return;
-        }
-        for name in &self.metadata.wanted {
-            let error = self.snapshot.topics.get(name).map(|t| t.error);
-            if error == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
-                self.metadata.quiet_until = Some(now + WARN_EVERY);
-                tracing::warn!(
-                    topic = &**name,
-                    "the topic does not exist and the brokers do not create it; records wait for it until \
-                     delivery.timeout.ms: create it, or check its name and the permission to describe it"
-                );
-            }
+        let unknown = |name: &&Arc<str>| {
+            self.snapshot.topics.get(*name).is_some_and(|t| t.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        };
+        let missing: Vec<&str> = self.metadata.wanted.iter().filter(unknown).map(|name| &**name).collect();
+        if !missing.is_empty() && self.metadata.missing.allows(now.into_std()) {
+            tracing::warn!(
+                topics = missing.join(", "),
+                "the topic does not exist and the brokers do not create it; records wait for it until delivery.timeout.ms: \
+                 create it, or check its name and the permission to describe it"
+            );
         }
     }
 
