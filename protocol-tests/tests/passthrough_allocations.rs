@@ -112,10 +112,9 @@ fn lines_on_their_way_into_kafka() {
 #[test]
 fn records_on_their_way_out_of_kafka() {
     for records in [10, 10_000, 100_000] {
-        for (name, converter) in [
-            ("String", &StringConverter::default() as &dyn Converter),
-            ("ByteArray", &ByteArrayConverter),
-        ] {
+        for (name, converter) in
+            [("String", &StringConverter::default() as &dyn Converter), ("ByteArray", &ByteArrayConverter)]
+        {
             let counted = sink_allocations(records, converter);
             assert!(counted <= PER_BATCH, "{name}: {counted} allocations for {records} records");
         }

@@ -5,7 +5,7 @@
 //! - `source`: the source connector and its settings. `source_task`: its task.
 //! - `lines`: bytes as they are read, turned into blocks of complete lines.
 //! - `reader`: a regular file, read block by block. `stream`: standard input and pipes.
-//! - `sink`: the sink connector. [`sink_task`]: its task. [`output`]: the file it appends to.
+//! - `sink`: the sink connector. `sink_task`: its task. `output`: the file it appends to.
 //! - `error`: what can go wrong with files, and what an operator can do about it.
 //!
 //! # How data flows
