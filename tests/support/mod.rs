@@ -1,15 +1,25 @@
-//! What the end-to-end tests share: workers as processes, files, and waiting for a condition.
+//! What the end-to-end tests share: workers as processes, files, and waiting for a condition; with
+//! [`kafka`], [`sink_script`] and [`source_script`] also engines with plugins that follow a script.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
+
+pub(crate) mod kafka;
+pub(crate) mod plugin;
+pub(crate) mod sink_script;
+pub(crate) mod source_script;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Most that a test waits for anything; a failure, not a measure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The same for tests within an engine; shorter than the sessions and intervals that they must not wait for.
+pub(crate) const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 
@@ -148,6 +158,15 @@ pub(crate) fn await_that(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until `done` is true, on the test's runtime.
+pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + ENGINE_PATIENCE;
+    while !done().await {
+        assert!(Instant::now() < deadline, "timed out waiting for: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 pub(crate) fn source(name: &str, file: &Path, topic: &str) -> String {
     format!(
         "name={name}\nconnector.class=FileStreamSource\ntasks.max=1\nfile={}\ntopic={topic}\n",
@@ -182,5 +201,6 @@ pub(crate) fn same_bytes(a: &Path, b: &Path) -> bool {
 
 /// A topic name that no other test has.
 pub(crate) fn topic(name: &str) -> String {
-    format!("{name}-{}-{}", std::process::id(), Instant::now().elapsed().as_nanos())
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -66,15 +66,21 @@ impl Pipeline {
         connector: &ConnectorConfig,
     ) -> Result<Self, ConfigError> {
         let mut warnings = Vec::new();
-        let chosen = |key: &str, default: fn(&WorkerConfig) -> (&str, ConfigMap)| {
-            let (class, mut config) = connector.converter(key).unwrap_or_else(|| default(worker));
-            worker.add_compatibility(&mut config);
-            Chosen { key: key.to_owned(), class: class.to_owned(), config }
-        };
-        let (key, value, header) = (
-            chosen("key.converter", WorkerConfig::key_converter),
-            chosen("value.converter", WorkerConfig::value_converter),
-            chosen("header.converter", WorkerConfig::header_converter),
+        let own = |key: &str| connector.converter(key);
+        let key = Chosen::new(
+            "key.converter",
+            own("key.converter").unwrap_or_else(|| worker.key_converter()),
+            worker,
+        );
+        let value = Chosen::new(
+            "value.converter",
+            own("value.converter").unwrap_or_else(|| worker.value_converter()),
+            worker,
+        );
+        let header = Chosen::new(
+            "header.converter",
+            own("header.converter").unwrap_or_else(|| worker.header_converter()),
+            worker,
         );
         Ok(Self {
             key: key.converter(plugins, Column::Key, &mut warnings)?,
@@ -185,32 +191,36 @@ impl Pipeline {
 
 /// Checks that the worker's converters exist and take their keys, so that it does not start in vain.
 pub(crate) fn check_worker(plugins: &Plugins, worker: &WorkerConfig) -> Result<(), ConfigError> {
-    let chosen = |key: &str, (class, mut config): (&str, ConfigMap)| {
-        worker.add_compatibility(&mut config);
-        Chosen { key: key.to_owned(), class: class.to_owned(), config }
-    };
     let mut warnings = Vec::new();
-    chosen("key.converter", worker.key_converter()).converter(plugins, Column::Key, &mut warnings)?;
-    chosen("value.converter", worker.value_converter()).converter(plugins, Column::Value, &mut warnings)?;
-    chosen("header.converter", worker.header_converter()).header_converter(plugins, &mut warnings)?;
+    let key = Chosen::new("key.converter", worker.key_converter(), worker);
+    key.converter(plugins, Column::Key, &mut warnings)?;
+    let value = Chosen::new("value.converter", worker.value_converter(), worker);
+    value.converter(plugins, Column::Value, &mut warnings)?;
+    let header = Chosen::new("header.converter", worker.header_converter(), worker);
+    header.header_converter(plugins, &mut warnings)?;
     Ok(())
 }
 
 /// A converter that was chosen by a key of the connector or the worker.
-struct Chosen {
-    key: String,
-    class: String,
+struct Chosen<'a> {
+    key: &'static str,
+    class: &'a str,
     config: ConfigMap,
 }
 
-impl Chosen {
+impl<'a> Chosen<'a> {
+    fn new(key: &'static str, (class, mut config): (&'a str, ConfigMap), worker: &WorkerConfig) -> Self {
+        worker.add_compatibility(&mut config);
+        Self { key, class, config }
+    }
+
     fn converter(
         &self,
         plugins: &Plugins,
         column: Column,
         warnings: &mut Vec<String>,
     ) -> Result<Box<dyn Converter>, ConfigError> {
-        let plugin = plugins.of_kind(PluginKind::Converter, &self.class).map_err(|e| self.wrong(&e))?;
+        let plugin = plugins.of_kind(PluginKind::Converter, self.class).map_err(|e| self.wrong(&e))?;
         let Factory::Converter(make) = plugin.factory() else {
             return Err(self.wrong(&"it is no converter"));
         };
@@ -225,7 +235,7 @@ impl Chosen {
         plugins: &Plugins,
         warnings: &mut Vec<String>,
     ) -> Result<Box<dyn HeaderConverter>, ConfigError> {
-        let plugin = plugins.of_kind(PluginKind::HeaderConverter, &self.class).map_err(|e| self.wrong(&e))?;
+        let plugin = plugins.of_kind(PluginKind::HeaderConverter, self.class).map_err(|e| self.wrong(&e))?;
         let Factory::HeaderConverter(make) = plugin.factory() else {
             return Err(self.wrong(&"it is no header converter"));
         };
@@ -247,7 +257,7 @@ impl Chosen {
     }
 
     fn wrong(&self, reason: &dyn std::fmt::Display) -> ConfigError {
-        ConfigError::invalid(&self.key, &self.class, reason.to_string())
+        ConfigError::invalid(self.key, self.class, reason.to_string())
     }
 
     /// An error about a key of the converter, with the prefix that it was given under.
