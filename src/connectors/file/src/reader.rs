@@ -228,7 +228,7 @@ mod tests {
         assert!(matches!(reader.step().unwrap(), Step::End { .. }));
         std::fs::write(&path, "new\n").unwrap();
         let message = reader.step().unwrap_err().to_string();
-        assert!(message.contains("was replaced") && message.contains("/offsets"), "{message}");
+        assert!(message.contains("was replaced") && message.contains("under another name"), "{message}");
         let mut reader = open(&path, 4);
         File::create(&path).unwrap();
         assert!(reader.step().unwrap_err().to_string().contains("truncated"));

@@ -122,7 +122,7 @@ async fn reading_goes_on_at_the_stored_position() {
 async fn a_shorter_file_fails_and_says_what_to_do() {
     let mut fixture = started(Some(b"one\n"), Some(40), &[]).await;
     let message = fixture.error().await;
-    assert!(message.contains("has 4 bytes") && message.contains("reset its offsets"), "{message}");
+    assert!(message.contains("has 4 bytes") && message.contains("under another name"), "{message}");
 }
 
 #[tokio::test]
