@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use crossdock::Engine;
 use crossdock::api::registry::Plugin;
 use crossdock::api::source::Connector;
@@ -11,10 +13,14 @@ use crossdock::api::{
     SinkTask, SinkTaskContext, SourceBatch, SourceConnector, SourceOffset, SourceTask, SourceTaskContext,
     TopicPartition, Value, async_trait,
 };
-use crossdock_broker::{ApiKey, Broker, FaultAction, FaultRule};
+use crossdock_broker::{ApiKey, FaultAction, FaultRule};
+use crossdock_client::Admin;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use support::kafka::{Kafka, await_failure, end_offset, state};
+use support::until;
 
 /// What a scripted task does next; afterwards it behaves well.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,13 +34,26 @@ enum Act {
 struct Shared {
     acts: Mutex<VecDeque<Act>>,
     put: Mutex<Vec<String>>,
+    /// One past the last record that was put.
+    next: AtomicI64,
     committed: Mutex<Vec<i64>>,
+    /// Commits of what was not put, or not in Kafka.
+    early: Mutex<Vec<String>>,
     events: Mutex<Vec<String>>,
+    kafka: OnceLock<Admin>,
 }
 
 impl Shared {
     fn act(&self) -> Option<Act> {
         self.acts.lock().unwrap().pop_front()
+    }
+
+    /// Notes a commit; nothing from `done` on may be in it.
+    fn commit(&self, offset: i64, done: i64) {
+        if offset > done {
+            self.early.lock().unwrap().push(format!("{offset} was committed when only {done} were done"));
+        }
+        self.committed.lock().unwrap().push(offset);
     }
 
     fn note(&self, event: impl Into<String>) {
@@ -130,9 +149,10 @@ impl SourceTask for Numbers {
     }
 
     async fn commit(&mut self, committed: &[(Map, Map)]) -> Result<(), ConnectError> {
+        let in_kafka = end_offset(self.shared.kafka.get().unwrap(), "numbers", 0).await;
         for (_, offset) in committed {
             if let Some(Value::Int64(next)) = offset.get("next") {
-                self.shared.committed.lock().unwrap().push(*next);
+                self.shared.commit(*next, in_kafka);
             }
         }
         Ok(())
@@ -167,11 +187,14 @@ impl SinkTask for Collector {
         perform(self.shared.act())?;
         let values = batch.iter().map(|r| r.value().as_str().unwrap_or_default().to_owned());
         self.shared.put.lock().unwrap().extend(values);
+        let next = batch.iter().last().map_or(0, |record| record.offset() + 1);
+        self.shared.next.fetch_max(next, Ordering::Relaxed);
         Ok(())
     }
 
     async fn pre_commit(&mut self, offsets: OffsetMap) -> Result<OffsetMap, ConnectError> {
-        self.shared.committed.lock().unwrap().extend(offsets.values());
+        let next = self.shared.next.load(Ordering::Relaxed);
+        offsets.values().for_each(|offset| self.shared.commit(*offset, next));
         Ok(offsets)
     }
 
@@ -187,7 +210,7 @@ impl SinkTask for Collector {
 }
 
 struct Scene {
-    broker: Broker,
+    kafka: Kafka,
     engine: Engine,
     source: Arc<Shared>,
     sink: Arc<Shared>,
@@ -196,16 +219,12 @@ struct Scene {
 
 impl Scene {
     async fn start(extra: &[[(&str, &str); 3]]) -> Self {
-        let broker = Broker::builder().start().await.unwrap();
-        let dir = tempfile::tempdir().unwrap();
+        let (kafka, dir) = (Kafka::start().await, tempfile::tempdir().unwrap());
         let (source, sink) = (Arc::new(Shared::default()), Arc::new(Shared::default()));
+        assert!(source.kafka.set(kafka.admin.clone()).is_ok());
         let (for_source, for_sink) = (Arc::clone(&source), Arc::clone(&sink));
-        let mut builder = Engine::builder()
-            .set("bootstrap.servers", &broker.bootstrap())
-            .set("key.converter", "StringConverter")
-            .set("value.converter", "StringConverter")
-            .set("offset.flush.interval.ms", "20")
-            .set("offset.storage.file.filename", &dir.path().join("offsets").display().to_string())
+        let mut builder = kafka
+            .worker(dir.path())
             .plugin(Plugin::source("test.NumbersConnector", "test", move || {
                 Box::new(Scripted(Arc::clone(&for_source)))
             }))
@@ -218,39 +237,21 @@ impl Scene {
             builder = builder.connector(config.iter().copied());
         }
         let engine = builder.start().await.unwrap();
-        Self { broker, engine, source, sink, _dir: dir }
+        Self { kafka, engine, source, sink, _dir: dir }
     }
 
     async fn state(&self, connector: &str) -> (String, String) {
-        let status = self.engine.herder().connector_status(connector).await.unwrap();
-        let task = status.tasks.first();
-        let trace = task.and_then(|t| t.trace.clone()).or(status.connector.trace).unwrap_or_default();
-        (format!("{:?}", task.map_or(status.connector.state, |t| t.state)), trace)
+        state(&self.engine, connector).await
     }
 
-    async fn await_state(&self, connector: &str, state: &str) -> String {
-        let mut trace = String::new();
-        self.until(state, async || {
-            let (now, why) = self.state(connector).await;
-            trace = why;
-            now == state
-        })
-        .await;
-        trace
-    }
-
-    async fn until(&self, what: &str, mut done: impl AsyncFnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !done().await {
-            assert!(Instant::now() < deadline, "timed out waiting for: {what}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    async fn await_failure(&self, connector: &str) -> String {
+        await_failure(&self.engine, connector).await
     }
 
     /// Waits until the sink has `more` numbers than now.
     async fn await_more(&self, more: usize) {
         let before = self.sink.put.lock().unwrap().len();
-        self.until("more numbers in the sink", async || self.sink.put.lock().unwrap().len() >= before + more)
+        until("more numbers in the sink", async || self.sink.put.lock().unwrap().len() >= before + more)
             .await;
     }
 
@@ -261,7 +262,7 @@ impl Scene {
     /// Stops everything; every number below the last arrived, in order, and each just once if so told.
     async fn finish(self, exactly_once: bool) {
         self.engine.stop().await;
-        self.broker.shutdown().await;
+        self.kafka.broker.shutdown().await;
         let put: Vec<i64> = self.sink.put.lock().unwrap().iter().map(|n| n.parse().unwrap()).collect();
         let mut distinct = put.clone();
         distinct.sort_unstable();
@@ -271,10 +272,9 @@ impl Scene {
         if exactly_once {
             assert_eq!(put, expected, "a number came twice or out of order");
         }
-        // What was committed was put, or acknowledged, before.
-        let last = *self.sink.committed.lock().unwrap().iter().max().unwrap();
-        assert!(last as usize <= put.len());
         for shared in [&self.source, &self.sink] {
+            assert_eq!(*shared.early.lock().unwrap(), Vec::<String>::new());
+            assert!(!shared.committed.lock().unwrap().is_empty());
             assert!(shared.events.lock().unwrap().iter().any(|e| e == "connector stopped"));
         }
     }
@@ -284,8 +284,8 @@ impl Scene {
 async fn healthy_tasks_deliver_each_number_once_and_commit_it() {
     let scene = Scene::start(&[]).await;
     scene.await_more(200).await;
-    scene.until("commits", async || !scene.sink.committed.lock().unwrap().is_empty()).await;
-    scene.until("stored offsets", async || !scene.source.committed.lock().unwrap().is_empty()).await;
+    until("commits", async || !scene.sink.committed.lock().unwrap().is_empty()).await;
+    until("stored offsets", async || !scene.source.committed.lock().unwrap().is_empty()).await;
     scene.finish(true).await;
 }
 
@@ -295,7 +295,7 @@ async fn a_source_that_fails_or_panics_fails_alone_and_restarts_where_it_was() {
         let scene = Scene::start(&[]).await;
         scene.await_more(50).await;
         scene.act(&scene.source, act);
-        let trace = scene.await_state("source", "Failed").await;
+        let trace = scene.await_failure("source").await;
         assert!(trace.contains(part), "{trace}");
         assert_eq!(scene.state("sink").await.0, "Running");
         scene.engine.herder().restart_task("source", 0).await.unwrap();
@@ -331,7 +331,7 @@ async fn a_sink_that_fails_or_panics_loses_nothing_after_a_restart() {
         let scene = Scene::start(&[]).await;
         scene.await_more(50).await;
         scene.act(&scene.sink, act);
-        let trace = scene.await_state("sink", "Failed").await;
+        let trace = scene.await_failure("sink").await;
         assert!(trace.contains(part), "{trace}");
         assert_eq!(scene.state("source").await.0, "Running");
         scene.engine.herder().restart_task("sink", 0).await.unwrap();
@@ -350,7 +350,7 @@ async fn a_connector_that_cannot_start_shows_it_and_the_others_run() {
     for (connector, part) in
         [("failing", "told to fail at the start"), ("panicking", "told to panic at the start")]
     {
-        let trace = scene.await_state(connector, "Failed").await;
+        let trace = scene.await_failure(connector).await;
         assert!(trace.contains(part), "{trace}");
     }
     scene.await_more(50).await;
@@ -361,7 +361,7 @@ async fn a_connector_that_cannot_start_shows_it_and_the_others_run() {
 async fn lost_replies_and_cut_connections_double_nothing() {
     let scene = Scene::start(&[]).await;
     scene.await_more(50).await;
-    let faults = scene.broker.faults();
+    let faults = scene.kafka.broker.faults();
     // The records are written and the answer is lost: idempotence must not write them again.
     let lost = faults.add(FaultRule::new(FaultAction::CloseAfterProcessing).api(ApiKey::Produce).times(3));
     faults.wait_for_hits(lost, 3).await;
@@ -377,7 +377,7 @@ async fn lost_replies_and_cut_connections_double_nothing() {
 async fn nothing_is_stored_while_kafka_does_not_acknowledge() {
     let scene = Scene::start(&[]).await;
     scene.await_more(50).await;
-    let faults = scene.broker.faults();
+    let faults = scene.kafka.broker.faults();
     let silent = faults.add(FaultRule::new(FaultAction::CloseConnection).api(ApiKey::Produce));
     faults.wait_for_hits(silent, 3).await;
     let stored = scene.source.committed.lock().unwrap().last().copied();
