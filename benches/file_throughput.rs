@@ -1,7 +1,7 @@
 //! File → topic and topic → file through a real broker: records/s, CPU a record, memory, start time.
 //!
 //! ```text
-//! cargo bench --bench file_throughput [-- --lines 2000000 --runs 3 --bootstrap host:port]
+//! cargo bench --bench file_throughput [-- --lines 2000000 --runs 3 --bootstrap host:port --binary crossdock]
 //! ```
 //!
 //! Runs the release binary as an operator would (`crossdock standalone`), alternates the two
@@ -34,6 +34,7 @@ struct Options {
     lines: u64,
     runs: usize,
     bootstrap: Option<String>,
+    binary: String,
 }
 
 #[tokio::main]
@@ -60,6 +61,7 @@ async fn main() -> Result<()> {
             dir: dir.path(),
             input: &input,
             lines: options.lines,
+            binary: &options.binary,
         };
         let topic = format!("lines-{}-{run}", std::process::id());
         sources.push(bench.source(&topic).await?);
@@ -73,13 +75,19 @@ async fn main() -> Result<()> {
 }
 
 fn options() -> Result<Options> {
-    let mut options = Options { lines: 2_000_000, runs: 3, bootstrap: None };
+    let mut options = Options {
+        lines: 2_000_000,
+        runs: 3,
+        bootstrap: None,
+        binary: env!("CARGO_BIN_EXE_crossdock").to_owned(),
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--lines" => options.lines = value()?.parse()?,
             "--runs" => options.runs = value()?.parse()?,
+            "--binary" => options.binary = value()?,
             "--bootstrap" => options.bootstrap = Some(value()?),
             // Cargo adds it.
             "--bench" => {}
@@ -103,6 +111,7 @@ struct Bench<'a> {
     dir: &'a Path,
     input: &'a Path,
     lines: u64,
+    binary: &'a str,
 }
 
 impl Bench<'_> {
@@ -177,14 +186,14 @@ impl Worker {
             format!(
                 "bootstrap.servers={}\nkey.converter=org.apache.kafka.connect.storage.StringConverter\n\
                  value.converter=org.apache.kafka.connect.storage.StringConverter\n\
-                 offset.storage.file.filename={}\nheader.converter=StringConverter\nlisteners=http://127.0.0.1:{port}\n",
+                 offset.storage.file.filename={}\nlisteners=http://127.0.0.1:{port}\n",
                 bench.bootstrap,
                 offsets.display()
             ),
         )?;
         std::fs::write(file("connector.properties"), connector)?;
         let begin = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_crossdock"))
+        let child = Command::new(bench.binary)
             .args(["--log", "warn", "standalone"])
             .args([file("worker.properties"), file("connector.properties")])
             .spawn()?;
