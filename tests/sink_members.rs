@@ -164,3 +164,34 @@ async fn a_member_that_stops_while_it_is_stuck_loses_nothing() {
     first.script.assert_no_violations();
     second.assert_no_violations();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_that_outlasts_the_poll_interval_commits_nothing_and_its_records_come_again() {
+    let kafka = Kafka::start().await;
+    let topic = support::topic("shared");
+    kafka.create_topic(&topic, 1).await;
+    kafka.write(&topic, 0, ["a", "b", "c"]).await;
+    let (first, membership_ended) = (AtomicBool::new(true), Duration::from_millis(1500));
+    let script = Arc::new(SinkScript::on_put(move |_, batch| {
+        if !batch.is_empty() && first.swap(false, Ordering::Relaxed) {
+            tokio::task::block_in_place(|| std::thread::sleep(membership_ended));
+        }
+        Ok(())
+    }));
+    let dir = tempfile::tempdir().unwrap();
+    let config = [
+        ("name", "sink"),
+        ("connector.class", "ScriptedSink"),
+        ("topics", &*topic),
+        ("consumer.override.max.poll.interval.ms", "500"),
+    ];
+    let builder = kafka.worker(dir.path()).plugin(sink_plugin(&script)).connector(config);
+    let engine = builder.start().await.unwrap();
+    until("the first put", async || script.count() == 3).await;
+    kafka.await_committed("sink", &topic, 0, 3).await;
+    engine.stop().await;
+    let log = script.log();
+    assert_eq!((log.opened, log.closed), (2, 2), "the membership was not lost");
+    assert_eq!(script.values(), ["a", "b", "c", "a", "b", "c"]);
+    script.assert_no_violations();
+}
