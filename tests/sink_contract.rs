@@ -254,7 +254,6 @@ async fn the_wait_before_a_retry_is_what_the_sink_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "known: a timeout that is set in the only put of a fetch takes effect only after the next empty put"]
 async fn the_wait_before_an_empty_put_is_what_the_sink_set() {
     let scene = Scene::new(1, &[]).await;
     // Only puts of records set it: each is to be followed by an empty put soon.

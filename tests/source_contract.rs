@@ -80,7 +80,6 @@ fn a_source_that_has_nothing_leaves_a_single_thread_to_others() {
 }
 
 #[test]
-#[ignore = "known: the wait between empty polls counts as time of the poll, so that it starts again at 1 ms"]
 fn a_source_that_has_nothing_is_asked_less_and_less_often() {
     let polls = polls_of_a_restless_source();
     assert!(polls <= 50, "{polls} polls in half a second");

@@ -147,6 +147,7 @@ impl Runner {
                 () = until(put_at), if busy => Step::Put,
                 () = tokio::time::sleep_until(idle_at), if !busy => Step::Idle,
             };
+            let worked = !matches!(step, Step::Commit);
             match step {
                 Step::Stop => return Ok(()),
                 Step::Failed(failure) => return Err(failure),
@@ -158,7 +159,7 @@ impl Runner {
             if std::mem::take(&mut self.commit_asked) {
                 self.commit().await?;
             }
-            if busy || !self.queue.is_empty() || idle_at <= Instant::now() {
+            if worked || self.timeout.is_some() {
                 idle_at = Instant::now() + self.timeout.take().unwrap_or(IDLE_PUT);
             }
         }

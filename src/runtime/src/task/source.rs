@@ -122,8 +122,8 @@ struct Pace {
 }
 
 impl Pace {
-    fn after(&mut self, began: Instant, was_empty: bool) {
-        let at_once = began.elapsed() < IDLE_WAIT;
+    fn after(&mut self, took: Duration, was_empty: bool) {
+        let at_once = took < IDLE_WAIT;
         self.wait = match was_empty && at_once {
             true => (self.wait * 2).clamp(IDLE_WAIT, IDLE_WAIT_MAX),
             false => Duration::ZERO,
@@ -156,10 +156,9 @@ impl Runner {
         let mut flush = interval_at(Instant::now() + interval, interval);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let began = Instant::now();
-            let Some(polled) = self.poll(control, &mut flush).await? else { return Ok(()) };
+            let Some((polled, took)) = self.poll(control, &mut flush).await? else { return Ok(()) };
             self.tell_stored().await;
-            self.pace.after(began, self.batch.is_empty());
+            self.pace.after(took, self.batch.is_empty());
             self.polled(polled)?;
             while let Some(blocked) = self.dispatch()? {
                 if !self.unblock(blocked, control, &mut flush).await? {
@@ -171,20 +170,21 @@ impl Runner {
         }
     }
 
-    /// Polls once; `None` if the task was stopped meanwhile. Offsets are flushed while it waits, and the
+    /// Polls once, and says how long the poll took; `None` if the task was stopped meanwhile. Offsets are flushed while it waits, and the
     /// poll goes on: only a stop drops it.
     async fn poll(
         &mut self,
         control: &mut TaskControl,
         flush: &mut Interval,
-    ) -> Result<Option<Result<(), ConnectError>>, TaskFailure> {
+    ) -> Result<Option<(Result<(), ConnectError>, Duration)>, TaskFailure> {
         let not_before = self.pace.not_before.take();
         let (task, batch) = (&mut self.task, &mut self.batch);
         let polling = async move {
             if let Some(instant) = not_before {
                 tokio::time::sleep_until(instant).await;
             }
-            task.poll(batch).await
+            let began = Instant::now();
+            (task.poll(batch).await, began.elapsed())
         };
         tokio::pin!(polling);
         loop {
