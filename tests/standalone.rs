@@ -61,8 +61,9 @@ fn missing(input: &Path, output: &Path) -> Vec<String> {
     input.lines().filter(|line| !written.contains(line)).map(str::to_owned).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_kill_9_no_line_is_missing() {
+/// Kills the worker in the middle of each round's lines, `moment` telling how many bytes of them shall have
+/// arrived by then, and looks for missing lines in the end.
+async fn killed_again_and_again(rounds: u64, mut moment: impl FnMut() -> u64) {
     let dir = tempfile::tempdir().unwrap();
     let (input, output) = (dir.path().join("in.txt"), dir.path().join("out.txt"));
     let topic = topic("killed");
@@ -72,12 +73,11 @@ async fn after_kill_9_no_line_is_missing() {
     // A killed member is only missed when its session has ended; the default is 45 s.
     let settings = [("consumer.session.timeout.ms", "6000"), ("consumer.heartbeat.interval.ms", "1000")];
     let mut lines = 0;
-    for round in 0..5u64 {
-        // Killed when a part of this round's lines has arrived, so always in the middle of work.
-        write_lines(&input, lines..lines + 300_000);
-        lines += 300_000;
+    for _ in 0..rounds {
+        write_lines(&input, lines..lines + LINES_A_ROUND);
+        lines += LINES_A_ROUND;
         let worker = Worker::start(dir.path(), bootstrap, &settings, &connectors);
-        let goal = size(&output) + (round + 1) * 1_000_000;
+        let goal = size(&output) + moment();
         await_that("some of the lines to arrive", || size(&output) >= goal);
         worker.kill();
     }
@@ -89,6 +89,34 @@ async fn after_kill_9_no_line_is_missing() {
     });
     assert_eq!(worker.terminate(), Some(0));
     assert_eq!(missing(&input, &output), Vec::<String>::new());
+}
+
+const LINES_A_ROUND: u64 = 200_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_kill_9_no_line_is_missing() {
+    let mut round = 0;
+    killed_again_and_again(4, || {
+        round += 1;
+        round * 2_000_000
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: five minutes of kills"]
+async fn forty_kills_at_random_moments_lose_no_line() {
+    let given = std::env::var("CROSSDOCK_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| u64::from(std::process::id()) * 2_654_435_761);
+    println!("CROSSDOCK_SEED={seed}");
+    let mut state = seed | 1;
+    killed_again_and_again(40, || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % (LINES_A_ROUND * 100)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
