@@ -6,10 +6,12 @@
 //! - [`source_offsets`]: which source offsets may be stored; a state machine without I/O.
 //! - [`sink`]: fetches, puts, commits; with `sink_chunk` and `sink_host`.
 //! - [`sink_offsets`]: which consumer offsets may be committed; a state machine without I/O.
+//! - `ending`, `failure`: how a task ends, and why.
 //! - [`control`]: how a herder stops, pauses and observes a task.
 
 pub(crate) mod acks;
 pub(crate) mod control;
+mod ending;
 mod failure;
 pub(crate) mod pipeline;
 pub(crate) mod sink;

@@ -10,6 +10,7 @@
 //! no records, so that a slow sink keeps its membership and a rebalance is never held up. Mirrors `WorkerSinkTask`.
 
 use super::control::{Counters, TaskControl};
+use super::ending::{PLUGIN_STOP, caught, stop_plugin};
 use super::failure::TaskFailure;
 use super::pipeline::Pipeline;
 use super::sink_chunk::{Chunk, Filling, PutSize};
@@ -22,9 +23,7 @@ use crossdock_api::{
     ConfigMap, ConnectError, ErrorKind, RecordBatch, SinkBatch, SinkTask, SinkTaskContext, TopicPartition,
 };
 use crossdock_client::{Consumer, ConsumerError, ConsumerEvent, FetchedRecords, OffsetAndMetadata};
-use futures_util::FutureExt;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -34,8 +33,6 @@ const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 const RETRY_BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// How often a task without records gets an empty put, so that it can act on time.
 const IDLE_PUT: Duration = Duration::from_secs(1);
-/// How long the plugin may take to stop at the end, and the group to be left.
-const PLUGIN_STOP: Duration = Duration::from_secs(1);
 
 /// What a sink task is made of; see [`run`].
 pub(crate) struct SinkTaskParts {
@@ -73,14 +70,14 @@ pub(crate) async fn run(
         paused: BTreeSet::new(),
         spare: RecordBatch::new(),
     };
-    let working = AssertUnwindSafe(async {
+    let result = caught(async {
         if runner.start(&mut control).await? {
             started();
             runner.work(&mut control).await?;
         }
         Ok(())
-    });
-    let result = working.catch_unwind().await.unwrap_or_else(|panic| Err(TaskFailure::panicked(&*panic)));
+    })
+    .await;
     runner.finish(result).await
 }
 
@@ -386,20 +383,16 @@ impl Runner {
 
     /// Ends the task: commits what was put, closes, stops the plugin, leaves the group.
     async fn finish(mut self, mut result: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
-        let limit = self.parts.shutdown_timeout;
-        let committing = AssertUnwindSafe(self.commit()).catch_unwind();
-        match tokio::time::timeout(limit, committing).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(failure))) => {
-                // After a failure this is only what follows from it.
-                if result.is_ok() {
-                    result = Err(failure);
-                }
+        // Something is kept for the plugin and for leaving the group.
+        let limit = self.parts.shutdown_timeout.mul_f64(0.8);
+        match tokio::time::timeout(limit, caught(self.commit())).await {
+            // After a failure this is only what follows from it.
+            Ok(committed) => result = result.and(committed),
+            Err(_) => {
+                tracing::warn!("the last commit took longer than task.shutdown.graceful.timeout.ms allows")
             }
-            Ok(Err(_)) => tracing::warn!("the sink task panicked in the last commit"),
-            Err(_) => tracing::warn!("the last commit took longer than task.shutdown.graceful.timeout.ms"),
         }
-        let ending = AssertUnwindSafe(async {
+        stop_plugin(async {
             let partitions = self.offsets.partitions();
             if !partitions.is_empty()
                 && let Err(failure) = self.close(&partitions, "stopping").await
@@ -407,13 +400,8 @@ impl Runner {
                 tracing::warn!(%failure, "the sink task did not close its partitions cleanly");
             }
             self.parts.task.stop().await
-        });
-        match tokio::time::timeout(PLUGIN_STOP, ending.catch_unwind()).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::warn!(%error, "the sink task did not stop cleanly"),
-            Ok(Err(_)) => tracing::warn!("the sink task panicked while it was stopped"),
-            Err(_) => tracing::warn!("the sink task took too long to stop and was abandoned"),
-        }
+        })
+        .await;
         self.parts.consumer.close(PLUGIN_STOP).await;
         result
     }

@@ -13,6 +13,7 @@
 
 use super::acks::Acks;
 use super::control::{Counters, TaskControl};
+use super::ending::{caught, stop_plugin};
 use super::failure::TaskFailure;
 use super::pipeline::{BadRecord, Pipeline};
 use super::source_offsets::Token;
@@ -25,8 +26,6 @@ use crossdock_api::{
 };
 use crossdock_client::Cluster;
 use crossdock_client::producer::{AppendError, Producer, TopicRef};
-use futures_util::FutureExt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -36,8 +35,6 @@ const RETRY_BACKOFF: Duration = Duration::from_secs(1);
 /// First and longest wait between polls that come back at once with nothing.
 const IDLE_WAIT: Duration = Duration::from_millis(1);
 const IDLE_WAIT_MAX: Duration = Duration::from_millis(100);
-/// How long the plugin may take to stop at the end.
-const PLUGIN_STOP: Duration = Duration::from_secs(1);
 
 /// What a source task is made of; see [`run`].
 pub(crate) struct SourceTaskParts {
@@ -77,14 +74,14 @@ pub(crate) async fn run(
         stored: Vec::new(),
         pace: Pace::default(),
     };
-    let working = AssertUnwindSafe(async {
+    let result = caught(async {
         if runner.start(&mut control).await? {
             started();
             runner.work(&mut control).await?;
         }
         Ok(())
-    });
-    let result = working.catch_unwind().await.unwrap_or_else(|panic| Err(TaskFailure::panicked(&*panic)));
+    })
+    .await;
     runner.finish(result).await
 }
 
@@ -364,16 +361,11 @@ impl Runner {
             }
         };
         self.stored.extend(store_offsets(&self.parts).await);
-        let ending = AssertUnwindSafe(async {
+        stop_plugin(async {
             self.tell_stored().await;
             self.task.stop().await
-        });
-        match tokio::time::timeout(PLUGIN_STOP, ending.catch_unwind()).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::warn!(%error, "the source task did not stop cleanly"),
-            Ok(Err(_)) => tracing::warn!("the source task panicked while it was stopped"),
-            Err(_) => tracing::warn!("the source task took too long to stop and was abandoned"),
-        }
+        })
+        .await;
         self.parts.producer.close(Duration::ZERO).await;
         result
     }
