@@ -35,7 +35,7 @@ pub trait SinkConnector: Connector {
     fn task(&self) -> Box<dyn SinkTask>;
 
     /// Checks offsets that an operator wants to set; `None` deletes. `false` means that the connector
-    /// leaves them to Kafka (KIP-875).
+    /// leaves them to Kafka (KIP-875). Not asked yet: offsets cannot be altered over the REST API.
     async fn alter_offsets(
         &mut self,
         _config: &ConfigMap,

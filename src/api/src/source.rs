@@ -50,18 +50,21 @@ pub trait SourceConnector: Connector {
     fn task(&self) -> Box<dyn SourceTask>;
 
     /// Whether it can give exactly-once with this config: its offsets must say exactly where to go on
-    /// (KIP-618). `None` means that it does not know.
+    /// (KIP-618). `None` means that it does not know. Not asked yet: `exactly.once.support=required` is
+    /// refused for every connector.
     fn exactly_once_support(&self, _config: &ConfigMap) -> Option<bool> {
         None
     }
 
-    /// Whether its tasks may mark transaction boundaries with this config (KIP-618).
+    /// Whether its tasks may mark transaction boundaries with this config (KIP-618). Not asked yet:
+    /// `transaction.boundary=connector` is refused for every connector.
     fn can_define_transaction_boundaries(&self, _config: &ConfigMap) -> bool {
         false
     }
 
     /// Checks offsets that an operator wants to set, by source partition; `None` deletes. `false`
-    /// means that the connector does not store them in Crossdock at all (KIP-875).
+    /// means that the connector does not store them in Crossdock at all (KIP-875). Not asked yet: offsets
+    /// cannot be altered over the REST API.
     async fn alter_offsets(
         &mut self,
         _config: &ConfigMap,
@@ -324,7 +327,8 @@ impl SourceBatch {
         self.positions.len() == self.records.ordinals() as usize
     }
 
-    /// Ends a transaction after the records appended so far.
+    /// Ends a transaction after the records appended so far. Without effect unless the connector runs with
+    /// `transaction.boundary=connector`, as in Connect.
     pub fn end_transaction(&mut self, end: TransactionEnd) {
         self.boundaries.push((self.records.ordinals(), end));
     }
