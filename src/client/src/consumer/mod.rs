@@ -7,7 +7,8 @@
 //! - [`records`]: [`FetchedRecords`], whole batches that are read as borrowed records.
 //! - `state`: positions, buffers and what to ask next, without I/O.
 //! - `fetcher`: the task that asks.
-//! - `member`, `watcher`: the consumer's part in its group, and the topics that it watches.
+//! - `membership`: its place in the group, whichever group protocol it speaks.
+//! - `member`, `watcher`: its part in a classic group, and the topics that it watches.
 //! - `shared`: what these share, and the events for the application.
 //!
 //! # How data flows
@@ -27,6 +28,7 @@ pub mod config;
 pub mod error;
 mod fetcher;
 mod member;
+mod membership;
 pub mod records;
 mod shared;
 mod state;
@@ -38,9 +40,9 @@ pub use records::{FetchedRecords, RecordIter};
 
 use crate::cluster::Cluster;
 use crate::error::{ClientError, ConfigError};
-use crate::group::{CommitError, Group, GroupConfig, OffsetAndMetadata, Standing, offsets};
+use crate::group::{CommitError, OffsetAndMetadata, Standing, offsets};
 use crate::metadata::TopicPartition;
-use member::ConsumerMember;
+use membership::Membership;
 use shared::Shared;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -76,13 +78,6 @@ pub struct Consumer {
     subscribed: bool,
 }
 
-#[derive(Debug)]
-struct Membership {
-    group: Arc<Group>,
-    member: Arc<ConsumerMember>,
-    watcher: JoinHandle<()>,
-}
-
 impl Consumer {
     /// Starts a consumer with connections of its own, since the brokers hold its fetches. Nothing is
     /// consumed before [`Consumer::subscribe`] or [`Consumer::assign`]. Must be called within a tokio runtime.
@@ -105,12 +100,7 @@ impl Consumer {
             let reason = "partitions were assigned by hand; assign none before topics are subscribed to";
             return Err(ConfigError::Invalid(reason.to_owned()));
         }
-        let changed = membership.member.subscribe(topics.into_iter().map(Arc::from).collect());
-        if !self.subscribed {
-            membership.group.join();
-        } else if changed {
-            membership.group.rejoin("the subscription changed");
-        }
+        membership.subscribe(topics.into_iter().map(Arc::from).collect(), !self.subscribed);
         self.subscribed = true;
         Ok(())
     }
@@ -133,7 +123,7 @@ impl Consumer {
     /// An error about one partition or topic comes once and leaves the others alone; an error that ends the
     /// membership comes again with every call. Cancel-safe: no event is lost when the future is dropped.
     pub async fn next(&mut self) -> Result<ConsumerEvent, ConsumerError> {
-        let _inside = self.group.as_ref().map(|membership| membership.group.attend());
+        let _inside = self.group.as_ref().map(Membership::attend);
         self.shared.finish_delivered();
         self.shared.release_manual(self.subscribed);
         loop {
@@ -147,7 +137,7 @@ impl Consumer {
     /// As [`Consumer::next`], but without records: for an application that still works on those it has, and
     /// must hear of changes meanwhile. Fetching ahead goes on. Cancel-safe.
     pub async fn next_change(&mut self) -> Result<ConsumerEvent, ConsumerError> {
-        let _inside = self.group.as_ref().map(|membership| membership.group.attend());
+        let _inside = self.group.as_ref().map(Membership::attend);
         self.shared.finish_delivered();
         self.shared.release_manual(self.subscribed);
         loop {
@@ -160,7 +150,7 @@ impl Consumer {
 
     /// The next event if there is one already; as [`Consumer::next`] otherwise.
     pub fn try_next(&mut self) -> Option<Result<ConsumerEvent, ConsumerError>> {
-        let _inside = self.group.as_ref().map(|membership| membership.group.attend());
+        let _inside = self.group.as_ref().map(Membership::attend);
         self.shared.finish_delivered();
         self.shared.release_manual(self.subscribed);
         self.shared.take()
@@ -197,7 +187,7 @@ impl Consumer {
     /// starts. Call it after [`ConsumerEvent::Assigned`]. Returns early when there is an event or error to be
     /// taken. Cancel-safe.
     pub async fn locate(&mut self) {
-        let _inside = self.group.as_ref().map(|membership| membership.group.attend());
+        let _inside = self.group.as_ref().map(Membership::attend);
         self.shared.finish_delivered();
         self.shared.release_manual(self.subscribed);
         while !self.shared.lock().is_located() {
@@ -214,7 +204,7 @@ impl Consumer {
 
     /// Whether, and as which generation's member, offsets can be committed.
     pub fn standing(&self) -> Standing {
-        self.group.as_ref().map_or(Standing::None, |membership| membership.group.standing())
+        self.group.as_ref().map_or(Standing::None, Membership::standing)
     }
 
     /// Commits offsets for the group. Moves of the coordinator are followed until `default.api.timeout.ms`.
@@ -225,9 +215,9 @@ impl Consumer {
     ) -> Result<(), CommitError> {
         let Some(membership) = &self.group else { return Err(no_group().into()) };
         if self.subscribed {
-            return membership.group.commit(offsets).await;
+            return membership.commit(offsets).await;
         }
-        let group = &membership.group.config().group_id;
+        let group = membership.group_id();
         offsets::commit_without_membership(&self.shared.cluster, group, offsets).await
     }
 
@@ -237,7 +227,7 @@ impl Consumer {
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, OffsetAndMetadata>, ClientError> {
         let Some(membership) = &self.group else { return Err(no_group()) };
-        let group = &membership.group.config().group_id;
+        let group = membership.group_id();
         offsets::committed(&self.shared.cluster, group, partitions).await
     }
 
@@ -247,8 +237,7 @@ impl Consumer {
         self.shared.reset();
         self.subscribed = false;
         if let Some(membership) = &self.group {
-            membership.member.subscribe(Vec::new());
-            membership.group.leave().await;
+            membership.leave().await;
         }
         self.shared.reset();
     }
@@ -266,28 +255,6 @@ impl Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         self.fetcher.abort();
-        if let Some(membership) = &self.group {
-            membership.watcher.abort();
-        }
-    }
-}
-
-impl Membership {
-    fn start(shared: &Arc<Shared>, group_id: Arc<str>) -> Self {
-        let config = GroupConfig {
-            group_id,
-            protocol_type: "consumer",
-            instance_id: shared.config.group_instance_id.clone(),
-            session_timeout: shared.config.session_timeout,
-            heartbeat_interval: shared.config.heartbeat_interval,
-            rebalance_timeout: shared.config.max_poll_interval,
-            max_poll_interval: shared.config.max_poll_interval,
-        };
-        let member = ConsumerMember::new(shared.clone());
-        let group = Arc::new(Group::start(shared.cluster.clone(), config, Arc::new(member.clone())));
-        let watcher =
-            tokio::spawn(watcher::run(shared.clone(), member.clone(), group.clone()).in_current_span());
-        Self { group, member, watcher }
     }
 }
 
