@@ -11,6 +11,7 @@
 //! - [`admin`]: topics, offsets and configurations.
 //! - [`producer`]: batches by partition, idempotent and in order.
 //! - `seldom`: warnings about what lasts, now and then.
+//! - [`security`]: TLS and SASL.
 //! - [`group`]: membership in a group, and the offsets that a group commits.
 //! - [`consumer`]: fetched batches of the partitions that a group, or the caller, assigned.
 //! - `backoff`, `sync`, `text`: waits between attempts, locks, strings as messages take them.
@@ -38,6 +39,7 @@ pub mod error;
 pub mod group;
 pub mod metadata;
 pub mod producer;
+pub mod security;
 mod seldom;
 mod sync;
 mod text;
