@@ -6,6 +6,7 @@
 //! - [`cluster`]: what runs the nodes: [`container`]s or [`jvm`]s.
 //! - [`distribution`]: jars in the user's cache; [`java`]: the Java and Maven to use them with.
 //! - [`properties`]: the configuration of a node; [`ports`]: free ones.
+//! - [`program`]: Java programs of the tests' own.
 //! - [`probe`]: asks a broker who is in its cluster. [`tool`]: Kafka's command line tools.
 
 mod builder;
@@ -18,11 +19,13 @@ mod jvm;
 mod plan;
 mod ports;
 mod probe;
+mod program;
 mod properties;
 mod tool;
 
 pub use builder::KafkaBuilder;
 pub use error::KafkaError;
+pub use program::JavaProgram;
 pub use tool::ToolOutput;
 
 use cluster::Cluster;

@@ -4,6 +4,7 @@
 //!
 //! - [`Kafka`] and [`KafkaBuilder`]: a real Apache Kafka broker, or a cluster of them. Runs in
 //!   containers if an engine answers, else as local JVMs from the jars on Maven Central.
+//! - [`JavaProgram`]: a Java client beside ours, compiled against Kafka's jars.
 //! - [`KafkaError`]: what kept it from starting, and what to do about it.
 //! - `guard`: child processes that die with the process that started them, however it ends.
 //! - `src/bin/kafka.rs`: the same from the command line, for docs and benches.
@@ -26,4 +27,4 @@
 mod guard;
 mod kafka;
 
-pub use kafka::{KAFKA_VERSION, Kafka, KafkaBuilder, KafkaError, ToolOutput};
+pub use kafka::{JavaProgram, KAFKA_VERSION, Kafka, KafkaBuilder, KafkaError, ToolOutput};

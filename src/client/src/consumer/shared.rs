@@ -3,6 +3,10 @@
 //!
 //! A change of the assignment is told in two steps: it is *delivered* by one call of `next`, and
 //! *finished* by the following one, which shows that the application is done with it.
+//!
+//! Group protocols give an assignment either as a whole ([`Shared::end_assignment`], then
+//! [`Shared::begin_assignment`]) or step by step ([`Shared::revoke`], [`Shared::extend_assignment`]), where
+//! the other partitions go on meanwhile.
 
 use super::config::{ConsumerConfig, OffsetReset};
 use super::error::ConsumerError;
@@ -11,7 +15,7 @@ use super::{ConsumerEvent, IsolationLevel};
 use crate::cluster::Cluster;
 use crate::metadata::TopicPartition;
 use crate::sync::lock;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
@@ -29,26 +33,30 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) state: State,
-    pending: Option<Change>,
+    /// What is given up, and was not told yet. Comes before `assigned`.
+    ended: Option<Ended>,
+    /// The assignment has to be told.
+    assigned: bool,
+    /// An assignment was told since the group was joined, or is about to be.
+    announced: bool,
     delivered: Option<Delivered>,
     /// Errors that are told once and end nothing.
     notices: VecDeque<ConsumerError>,
     fatal: Option<ConsumerError>,
 }
 
-/// A change of the assignment that the application has not been told of.
+/// Partitions that are given up. The application was told that they were assigned.
 #[derive(Debug)]
-enum Change {
-    Revoked(oneshot::Sender<()>),
-    Lost(oneshot::Sender<()>),
-    /// Lost for good: the error follows.
-    LostForGood,
-    Assigned,
+struct Ended {
+    partitions: Vec<TopicPartition>,
+    lost: bool,
+    /// Who waits until the application is done with it; nobody after an error that ends the membership.
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 #[derive(Debug)]
 enum Delivered {
-    Ended(Option<oneshot::Sender<()>>),
+    Ended(Ended),
     Assigned,
 }
 
@@ -63,7 +71,9 @@ impl Shared {
         };
         let inner = Inner {
             state: State::new(limits),
-            pending: None,
+            ended: None,
+            assigned: false,
+            announced: false,
             delivered: None,
             notices: VecDeque::new(),
             fatal: None,
@@ -86,9 +96,9 @@ impl Shared {
         let mut inner = self.lock();
         match inner.delivered.take() {
             None => return,
-            Some(Delivered::Ended(done)) => {
-                inner.state.clear();
-                if let Some(done) = done {
+            Some(Delivered::Ended(ended)) => {
+                inner.state.remove(&ended.partitions);
+                for done in ended.waiting {
                     // Nobody waits if the group was left meanwhile.
                     let _ = done.send(());
                 }
@@ -102,7 +112,12 @@ impl Shared {
 
     /// Lets partitions that were assigned by hand go to work; those of a group wait for their event.
     pub(super) fn release_manual(&self, subscribed: bool) {
-        if !subscribed && self.lock().state.release() {
+        if subscribed {
+            return;
+        }
+        let mut inner = self.lock();
+        inner.state.tell_all();
+        if inner.state.release() {
             self.to_fetcher.notify_one();
         }
     }
@@ -110,8 +125,8 @@ impl Shared {
     /// The next thing for the application that is not records: changes of the assignment, then errors.
     pub(super) fn take_change(&self) -> Option<Result<ConsumerEvent, ConsumerError>> {
         let mut inner = self.lock();
-        if let Some(change) = inner.pending.take() {
-            return Some(Ok(inner.deliver(change)));
+        if let Some(change) = inner.deliver() {
+            return Some(Ok(change));
         }
         if let Some(notice) = inner.notices.pop_front() {
             return Some(Err(notice));
@@ -132,35 +147,63 @@ impl Shared {
         Some(taken.map(ConsumerEvent::Records))
     }
 
-    /// The assignment ends. `None` if the application has nothing to give up; else it answers.
+    /// The whole assignment ends. `None` if the application has nothing to give up; else it answers.
     pub(super) fn end_assignment(&self, lost: bool) -> Option<oneshot::Receiver<()>> {
         let mut inner = self.lock();
-        let never_told = matches!(inner.pending.take(), Some(Change::Assigned));
-        if never_told || inner.state.assignment().is_empty() {
-            inner.state.clear();
+        if lost {
+            inner.announced = false;
+        }
+        let all = inner.state.assignment();
+        self.end(&mut inner, &all, lost)
+    }
+
+    /// These partitions are given up, the others stay. `None` if the application was told of none of them;
+    /// else it answers.
+    pub(super) fn revoke(&self, partitions: &[TopicPartition]) -> Option<oneshot::Receiver<()>> {
+        self.end(&mut self.lock(), partitions, false)
+    }
+
+    fn end(
+        &self,
+        inner: &mut Inner,
+        partitions: &[TopicPartition],
+        lost: bool,
+    ) -> Option<oneshot::Receiver<()>> {
+        if !inner.end(partitions, lost) {
             return None;
         }
-        inner.state.rest_all();
         let (done, wait) = oneshot::channel();
-        inner.pending = Some(if lost { Change::Lost(done) } else { Change::Revoked(done) });
+        inner.ended.as_mut()?.waiting.push(done);
         self.to_application.notify_one();
         Some(wait)
     }
 
-    /// The assignment that is being given up is lost already; matters only if nobody was told yet.
+    /// What is being given up is lost already, and so is the rest; matters only if nobody was told yet.
     pub(super) fn lose_meanwhile(&self) {
         let mut inner = self.lock();
-        inner.pending = match inner.pending.take() {
-            Some(Change::Revoked(done)) => Some(Change::Lost(done)),
-            other => other,
-        };
+        if inner.ended.is_some() {
+            let all = inner.state.assignment();
+            inner.end(&all, true);
+        }
     }
 
+    /// A new assignment begins, after the last one has ended.
     pub(super) fn begin_assignment(&self, partitions: &[TopicPartition]) {
         let mut inner = self.lock();
         inner.state.assign(partitions);
-        inner.pending = Some(Change::Assigned);
+        (inner.assigned, inner.announced) = (true, true);
         self.to_application.notify_one();
+    }
+
+    /// Adds partitions; those that are assigned already go on undisturbed. The application is told if any
+    /// is new, or if nothing was told since the group was joined. What was revoked must have been answered.
+    pub(super) fn extend_assignment(&self, partitions: &[TopicPartition]) {
+        let mut inner = self.lock();
+        let added = inner.state.add(partitions);
+        if added || !inner.announced {
+            (inner.assigned, inner.announced) = (true, true);
+            self.to_application.notify_one();
+        }
     }
 
     /// Tells the application of an error that ends nothing.
@@ -172,14 +215,9 @@ impl Shared {
     /// The membership has ended by an error.
     pub(super) fn fail(&self, error: ConsumerError) {
         let mut inner = self.lock();
-        let told = !matches!(inner.pending.take(), Some(Change::Assigned))
-            && !matches!(inner.delivered, Some(Delivered::Ended(_)));
-        if told && !inner.state.assignment().is_empty() {
-            inner.state.rest_all();
-            inner.pending = Some(Change::LostForGood);
-        } else {
-            inner.state.clear();
-        }
+        let all = inner.state.assignment();
+        inner.end(&all, true);
+        inner.announced = false;
         inner.fatal = Some(error);
         self.to_application.notify_one();
     }
@@ -188,7 +226,8 @@ impl Shared {
     pub(super) fn reset(&self) {
         let mut inner = self.lock();
         inner.state.clear();
-        inner.pending = None;
+        inner.ended = None;
+        (inner.assigned, inner.announced) = (false, false);
         inner.delivered = None;
         inner.notices.clear();
         inner.fatal = None;
@@ -198,19 +237,52 @@ impl Shared {
 impl Inner {
     /// Whether all positions are known, or there is something to be taken first.
     pub(super) fn is_located(&self) -> bool {
-        self.pending.is_some() || !self.notices.is_empty() || self.fatal.is_some() || self.state.all_located()
+        self.ended.is_some() || self.assigned || !self.notices.is_empty() || self.fatal.is_some() || self.state.all_located()
     }
 
-    fn deliver(&mut self, change: Change) -> ConsumerEvent {
-        let partitions = self.state.assignment();
-        let (delivered, event) = match change {
-            Change::Revoked(done) => (Delivered::Ended(Some(done)), ConsumerEvent::Revoked(partitions)),
-            Change::Lost(done) => (Delivered::Ended(Some(done)), ConsumerEvent::Lost(partitions)),
-            Change::LostForGood => (Delivered::Ended(None), ConsumerEvent::Lost(partitions)),
-            Change::Assigned => (Delivered::Assigned, ConsumerEvent::Assigned(partitions)),
+    /// Gives partitions up: at once those that the application was not told of; the others are to be told.
+    /// False if there are none of these.
+    fn end(&mut self, partitions: &[TopicPartition], lost: bool) -> bool {
+        let ending: HashSet<_> = partitions.iter().collect();
+        let (told, untold): (Vec<_>, Vec<_>) = {
+            let told: HashSet<_> = self.state.told().into_iter().collect();
+            partitions.iter().cloned().partition(|tp| told.contains(tp))
         };
-        self.delivered = Some(delivered);
-        event
+        let anything_else = self.state.assignment().iter().any(|tp| !ending.contains(tp));
+        self.state.remove(&untold);
+        self.assigned &= anything_else;
+        // The application is busy giving these up.
+        let busy = match &self.delivered {
+            Some(Delivered::Ended(ended)) => &ended.partitions[..],
+            _ => &[],
+        };
+        let mut told: Vec<_> = told.into_iter().filter(|tp| !busy.contains(tp)).collect();
+        let before = self.ended.take();
+        told.extend(before.iter().flat_map(|e| e.partitions.iter().cloned()));
+        told.sort_unstable();
+        told.dedup();
+        self.state.rest_these(&told);
+        let (was_lost, waiting) = before.map_or((false, Vec::new()), |e| (e.lost, e.waiting));
+        if told.is_empty() {
+            return false;
+        }
+        self.ended = Some(Ended { partitions: told, lost: lost || was_lost, waiting });
+        true
+    }
+
+    fn deliver(&mut self) -> Option<ConsumerEvent> {
+        if let Some(ended) = self.ended.take() {
+            let partitions = ended.partitions.clone();
+            let lost = ended.lost;
+            self.delivered = Some(Delivered::Ended(ended));
+            return Some(if lost { ConsumerEvent::Lost(partitions) } else { ConsumerEvent::Revoked(partitions) });
+        }
+        if std::mem::take(&mut self.assigned) {
+            self.state.tell_all();
+            self.delivered = Some(Delivered::Assigned);
+            return Some(ConsumerEvent::Assigned(self.state.assignment()));
+        }
+        None
     }
 }
 
@@ -233,3 +305,6 @@ impl IsolationLevel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,6 +52,8 @@ pub(super) struct State {
 #[derive(Debug)]
 struct Partition {
     stamp: u64,
+    /// The application was told that it is assigned.
+    told: bool,
     phase: Phase,
     paused: bool,
     /// Offset of the next record that the application gets.
@@ -109,24 +111,40 @@ impl State {
         }
     }
 
-    /// Replaces the assignment. Partitions are held until [`State::release`]; pauses do not outlive it.
+    /// Replaces the assignment; pauses do not outlive it.
     pub(super) fn assign(&mut self, partitions: &[TopicPartition]) {
         self.clear();
+        self.add(partitions);
+    }
+
+    /// Adds partitions to the assignment. They are held until they are told and released; those that are
+    /// there already go on undisturbed. Tells whether any was new.
+    pub(super) fn add(&mut self, partitions: &[TopicPartition]) -> bool {
+        let before = self.partitions.len();
         for tp in partitions {
-            let partition = Partition {
-                stamp: self.next_stamp(),
-                phase: Phase::Held,
-                paused: false,
-                position: None,
-                fetch_offset: 0,
-                asked: false,
-                retry_at: None,
-                failures: 0,
-                queued: 0,
-                served: 0,
-            };
-            self.partitions.insert(tp.clone(), partition);
+            let stamp = self.next_stamp();
+            self.partitions.entry(tp.clone()).or_insert_with(|| Partition::held(stamp));
         }
+        self.partitions.len() > before
+    }
+
+    /// These partitions are not assigned any more.
+    pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {
+        if !partitions.is_empty() {
+            let gone: HashSet<_> = partitions.iter().collect();
+            self.discard(|tp| gone.contains(tp));
+            self.partitions.retain(|tp, _| !gone.contains(tp));
+        }
+    }
+
+    /// The application is told of all that is assigned.
+    pub(super) fn tell_all(&mut self) {
+        self.partitions.values_mut().for_each(|p| p.told = true);
+    }
+
+    /// The assigned partitions that the application was told of.
+    pub(super) fn told(&self) -> Vec<TopicPartition> {
+        self.partitions.iter().filter(|(_, p)| p.told).map(|(tp, _)| tp.clone()).collect()
     }
 
     /// Nothing is assigned any more.
@@ -136,23 +154,23 @@ impl State {
         self.buffered = 0;
     }
 
-    /// The assignment is being given up: nothing more is fetched or handed out, positions stay.
-    pub(super) fn rest_all(&mut self) {
-        self.ready.clear();
-        self.buffered = 0;
+    /// These partitions are being given up: nothing more is fetched or handed out, positions stay.
+    pub(super) fn rest_these(&mut self, partitions: &[TopicPartition]) {
+        let resting: HashSet<_> = partitions.iter().collect();
+        self.discard(|tp| resting.contains(tp));
         self.last_stamp += 1;
-        let stamp = self.last_stamp;
-        for partition in self.partitions.values_mut() {
-            partition.phase = Phase::Resting;
-            partition.stamp = stamp;
-            partition.queued = 0;
+        for tp in partitions {
+            if let Some(partition) = self.partitions.get_mut(tp) {
+                partition.phase = Phase::Resting;
+                partition.stamp = self.last_stamp;
+            }
         }
     }
 
-    /// Lets held partitions go to work.
+    /// Lets held partitions go to work that the application was told of.
     pub(super) fn release(&mut self) -> bool {
         let mut any = false;
-        for partition in self.partitions.values_mut().filter(|p| p.phase == Phase::Held) {
+        for partition in self.partitions.values_mut().filter(|p| p.told && p.phase == Phase::Held) {
             any = true;
             partition.phase = match partition.position {
                 Some(_) => Phase::Active,
@@ -394,6 +412,22 @@ impl State {
 }
 
 impl Partition {
+    fn held(stamp: u64) -> Self {
+        Self {
+            stamp,
+            told: false,
+            phase: Phase::Held,
+            paused: false,
+            position: None,
+            fetch_offset: 0,
+            asked: false,
+            retry_at: None,
+            failures: 0,
+            queued: 0,
+            served: 0,
+        }
+    }
+
     fn pause_for_retry(&mut self, now: Instant, limits: &Limits) {
         let pause = limits.retry_backoff.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);

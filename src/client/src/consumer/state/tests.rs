@@ -56,6 +56,7 @@ impl Script {
     fn assigned(leaders: &[i32], limits: Limits) -> Self {
         let mut state = State::new(limits);
         state.assign(&(0..leaders.len() as i32).map(tp).collect::<Vec<_>>());
+        state.tell_all();
         Self { state, now: Instant::now(), metadata: metadata(leaders) }
     }
 
@@ -279,12 +280,33 @@ fn nothing_is_handed_out_once_the_assignment_ends() {
     assert_eq!(script.take(), Some((0, 0)));
     script.fetch_one();
     let asked = script.fetches().remove(0);
-    script.state.rest_all();
+    script.state.rest_these(&[tp(0)]);
     let brought = records(&asked, 1);
     script.answer(asked, brought);
     assert_eq!(script.take(), None);
     assert!(script.plan().is_empty());
     assert_eq!(script.state.position(&tp(0)), Some(1), "for the last commit");
+}
+
+#[test]
+fn what_stays_assigned_goes_on_while_others_come_and_go() {
+    let mut script = Script::active(&[1, 1]);
+    script.state.set_paused(&[tp(1)], true);
+    script.fetch_one();
+    let before = script.state.position(&tp(1));
+    assert!(!script.state.add(&[tp(0), tp(1)]), "they are there already");
+    assert!(script.state.add(&[tp(1), tp(2)]));
+    assert!(!script.state.release(), "the application was not told of the new one");
+    script.state.rest_these(&[tp(1)]);
+    assert_eq!(script.take(), Some((0, 0)), "buffers are kept");
+    assert_eq!(script.state.position(&tp(1)), before);
+    script.state.remove(&[tp(1)]);
+    assert_eq!(script.state.assignment(), [tp(0), tp(2)]);
+    assert_eq!(script.state.told(), [tp(0)]);
+    script.state.tell_all();
+    assert!(script.state.release());
+    script.state.add(&[tp(1)]);
+    assert_eq!(script.state.position(&tp(1)), None, "begins anew");
 }
 
 #[test]
