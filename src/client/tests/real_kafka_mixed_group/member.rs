@@ -71,7 +71,7 @@ impl Member {
     ) -> Self {
         let mut command = program().await.command("Member");
         command.arg(topic).args(settings.iter().map(|(key, value)| format!("{key}={value}")));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -100,6 +100,7 @@ impl Member {
     }
 
     /// SIGKILL; only for Java's.
+    #[allow(dead_code, reason = "for the cooperative protocols")]
     pub(crate) async fn kill(self) {
         let Self::Java { mut child, reader, .. } = self else { panic!("not a process of its own") };
         child.kill().await.unwrap();
@@ -177,8 +178,7 @@ fn parse(line: &str) -> (u128, Told) {
             }
         }
         change => {
-            let partitions =
-                words.map(|word| word.rsplit_once(':').unwrap().1.parse().unwrap()).collect();
+            let partitions = words.map(|word| word.rsplit_once(':').unwrap().1.parse().unwrap()).collect();
             match change {
                 "assigned" => Told::Assigned(partitions),
                 "revoked" => Told::Revoked(partitions),
