@@ -1,14 +1,36 @@
-//! Settings that producers, consumers and admin clients have in common.
+//! Settings of producers, consumers and admin clients, each defined once.
 //!
-//! Keys, defaults and error texts are those of `org.apache.kafka.clients.CommonClientConfigs` (4.x).
+//! # Layout
+//!
+//! - [`ClientConfig`]: the settings that all kinds of clients have in common.
+//! - [`Definition`]: all that is known about a key. `keys`: the tables of them, all of Kafka 4.3's.
+//! - `key`: the Rust type of a key's values. `reader`: a map, checked and read by the tables; warnings.
+//! - `page`: the reference page, written from the tables.
+//!
+//! Producers and consumers fill their own settings from the same tables: see
+//! [`crate::producer::ProducerConfig`] and [`crate::ConsumerConfig`].
+//!
+//! # What it must never do
+//!
+//! Say a name, a default or a range a second time, show a secret, or ignore a setting silently whose
+//! absence would do harm.
 
 mod address;
+mod definition;
+mod key;
+pub(crate) mod keys;
+mod page;
 mod reader;
 
 pub use address::Address;
+pub use definition::{ClientKind, DefaultValue, Definition, Importance, Kind, State, Valid};
+pub use keys::definitions;
+pub use page::reference_page;
+pub use reader::{ConfigWarning, warnings};
 pub(crate) use reader::{Reader, invalid};
 
 use crate::error::ConfigError;
+use keys::common::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,31 +75,27 @@ impl ClientConfig {
     /// Reads the settings. Unknown keys end up in [`Self::unused`]; a value that its key does not take
     /// is an error that names both.
     pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        let reader = Reader::new(map);
-        let servers = reader
-            .list("bootstrap.servers")
-            .ok_or_else(|| ConfigError::Missing { key: "bootstrap.servers".to_owned() })?;
-        let protocol = reader.text("security.protocol").unwrap_or("PLAINTEXT");
-        check_security_protocol(protocol)?;
-        let setup = reader.millis("socket.connection.setup.timeout.ms", 10_000)?;
-        let retry_backoff = reader.millis("retry.backoff.ms", 100)?;
-        let reconnect_backoff = reader.millis("reconnect.backoff.ms", 50)?;
+        let reader = Reader::new(map, ClientKind::Admin)?;
+        let Some(servers) = reader.given(BOOTSTRAP_SERVERS) else {
+            return Err(ConfigError::Missing { key: BOOTSTRAP_SERVERS.name().to_owned() });
+        };
+        let retry_backoff = reader.get(RETRY_BACKOFF);
+        let reconnect_backoff = reader.get(RECONNECT_BACKOFF);
+        let setup = reader.get(CONNECTION_SETUP_TIMEOUT);
         Ok(Self {
             bootstrap_servers: address::parse_bootstrap(&servers)?,
-            client_id: reader.text("client.id").unwrap_or_default().into(),
-            request_timeout: reader.int_millis("request.timeout.ms", 30_000)?,
-            default_api_timeout: reader.int_millis("default.api.timeout.ms", 60_000)?,
+            client_id: reader.get(CLIENT_ID).into(),
+            request_timeout: reader.get(REQUEST_TIMEOUT),
+            default_api_timeout: reader.get(DEFAULT_API_TIMEOUT),
             retry_backoff,
-            retry_backoff_max: reader.millis("retry.backoff.max.ms", 1_000)?.max(retry_backoff),
+            retry_backoff_max: reader.get(RETRY_BACKOFF_MAX).max(retry_backoff),
             reconnect_backoff,
-            reconnect_backoff_max: reader.millis("reconnect.backoff.max.ms", 1_000)?.max(reconnect_backoff),
-            metadata_max_age: reader.millis("metadata.max.age.ms", 300_000)?,
+            reconnect_backoff_max: reader.get(RECONNECT_BACKOFF_MAX).max(reconnect_backoff),
+            metadata_max_age: reader.get(METADATA_MAX_AGE),
             connection_setup_timeout: setup,
-            connection_setup_timeout_max: reader
-                .millis("socket.connection.setup.timeout.max.ms", 30_000)?
-                .max(setup),
-            send_buffer: u32::try_from(reader.int("send.buffer.bytes", -1, -1)?).ok(),
-            receive_buffer: u32::try_from(reader.int("receive.buffer.bytes", -1, -1)?).ok(),
+            connection_setup_timeout_max: reader.get(CONNECTION_SETUP_TIMEOUT_MAX).max(setup),
+            send_buffer: u32::try_from(reader.get(SEND_BUFFER)).ok(),
+            receive_buffer: u32::try_from(reader.get(RECEIVE_BUFFER)).ok(),
             unused: reader.unused(),
         })
     }
@@ -86,17 +104,6 @@ impl ClientConfig {
     pub fn new(bootstrap_servers: &str) -> Result<Self, ConfigError> {
         Self::from_map(&BTreeMap::from([("bootstrap.servers".to_owned(), bootstrap_servers.to_owned())]))
     }
-}
-
-fn check_security_protocol(protocol: &str) -> Result<(), ConfigError> {
-    let reason = match protocol.to_ascii_uppercase().as_str() {
-        "PLAINTEXT" => return Ok(()),
-        "SSL" | "SASL_SSL" | "SASL_PLAINTEXT" => {
-            "TLS and SASL are not supported yet; use a PLAINTEXT listener"
-        }
-        _ => "String must be one of: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL",
-    };
-    Err(invalid("security.protocol", protocol, reason))
 }
 
 #[cfg(test)]

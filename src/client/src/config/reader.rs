@@ -1,101 +1,58 @@
-//! Typed reading of settings, with the error texts of Kafka's `ConfigDef`.
+//! Reads a map by the definitions of its keys: checks all first, then gives typed values.
 
+use super::definition::{ClientKind, State};
+use super::key::{Key, Value};
+use super::keys::definitions;
 use crate::error::ConfigError;
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
-use std::time::Duration;
+use std::fmt;
 
-/// Reads typed values out of a map and remembers which keys were asked for, so that the others can be
-/// reported as unknown.
+/// The settings of one client, checked.
 pub(crate) struct Reader<'a> {
     map: &'a BTreeMap<String, String>,
-    used: RefCell<BTreeSet<&'static str>>,
+    client: ClientKind,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(map: &'a BTreeMap<String, String>) -> Self {
-        Self { map, used: RefCell::new(BTreeSet::new()) }
-    }
-
-    /// The trimmed value, if the key is there.
-    pub(crate) fn text(&self, key: &'static str) -> Option<&'a str> {
-        self.used.borrow_mut().insert(key);
-        self.map.get(key).map(|v| v.trim())
-    }
-
-    /// A 32-bit number of at least `min`.
-    pub(crate) fn int(&self, key: &'static str, default: i32, min: i32) -> Result<i32, ConfigError> {
-        self.number(key, default, min, "INT")
-    }
-
-    /// A 64-bit number of at least `min`.
-    pub(crate) fn long(&self, key: &'static str, default: i64, min: i64) -> Result<i64, ConfigError> {
-        self.number(key, default, min, "LONG")
-    }
-
-    /// Milliseconds, at least 0, as Kafka's INT or LONG; the difference shows only in values past 24 days.
-    pub(crate) fn millis(&self, key: &'static str, default: u64) -> Result<Duration, ConfigError> {
-        let default = i64::try_from(default).unwrap_or(i64::MAX);
-        let millis = self.number::<i64>(key, default, 0, "LONG")?;
-        Ok(Duration::from_millis(millis.unsigned_abs()))
-    }
-
-    /// Milliseconds, at least 0 and at most `i32::MAX`.
-    pub(crate) fn int_millis(&self, key: &'static str, default: i32) -> Result<Duration, ConfigError> {
-        Ok(Duration::from_millis(self.int(key, default, 0)?.unsigned_abs().into()))
-    }
-
-    /// `true` or `false`, in any case.
-    pub(crate) fn boolean(&self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
-        match self.text(key) {
-            None => Ok(default),
-            Some(v) if v.eq_ignore_ascii_case("true") => Ok(true),
-            Some(v) if v.eq_ignore_ascii_case("false") => Ok(false),
-            Some(v) => Err(invalid(key, v, "Expected value to be either true or false")),
+    /// Checks the values of all keys that the client knows. Keys that must be set but are not are the
+    /// caller's business.
+    pub(crate) fn new(map: &'a BTreeMap<String, String>, client: ClientKind) -> Result<Self, ConfigError> {
+        for definition in definitions(client) {
+            if let Some(value) = map.get(definition.name) {
+                definition.check(value)?;
+            }
         }
+        Ok(Self { map, client })
     }
 
-    /// One of the given words; the first of them is the default if `default` is `None`.
-    pub(crate) fn one_of(
-        &self,
-        key: &'static str,
-        default: &'static str,
-        allowed: &[&'static str],
-    ) -> Result<&'static str, ConfigError> {
-        let Some(value) = self.text(key) else { return Ok(default) };
-        match allowed.iter().find(|a| **a == value) {
-            Some(known) => Ok(known),
-            None => Err(invalid(key, value, &format!("String must be one of: {}", allowed.join(", ")))),
-        }
+    /// Nothing is set.
+    pub(crate) fn of_defaults(client: ClientKind) -> Self {
+        static NOTHING: BTreeMap<String, String> = BTreeMap::new();
+        Self { map: &NOTHING, client }
     }
 
-    /// A comma-separated list, its items trimmed; an empty value is an empty list.
-    pub(crate) fn list(&self, key: &'static str) -> Option<Vec<&'a str>> {
-        let value = self.text(key)?;
-        if value.is_empty() {
-            return Some(Vec::new());
-        }
-        Some(value.split(',').map(str::trim).collect())
+    /// The value, or the default.
+    pub(crate) fn get<T: Value>(&self, key: Key<T>) -> T::Read<'a> {
+        let default = || T::of_default(key.definition.default_value());
+        // A default that cannot be read is one of a key that must be set; a test reads all others.
+        self.given(key).or_else(default).unwrap_or_default()
     }
 
-    /// Keys of the map that were never asked for.
+    /// The value, if the key is set.
+    pub(crate) fn given<T: Value>(&self, key: Key<T>) -> Option<T::Read<'a>> {
+        debug_assert!(
+            definitions(self.client).any(|d| d.name == key.name()),
+            "{} is not checked",
+            key.name()
+        );
+        let value = self.map.get(key.name())?;
+        T::of_text(key.definition.trim(value))
+    }
+
+    /// Keys of the map that the client does not know.
     pub(crate) fn unused(&self) -> BTreeSet<String> {
-        let used = self.used.borrow();
-        self.map.keys().filter(|k| !used.contains(k.as_str())).cloned().collect()
-    }
-
-    fn number<N>(&self, key: &'static str, default: N, min: N, kind: &'static str) -> Result<N, ConfigError>
-    where
-        N: FromStr + PartialOrd + std::fmt::Display,
-    {
-        let Some(value) = self.text(key) else { return Ok(default) };
-        let number =
-            value.parse().map_err(|_| invalid(key, value, &format!("Not a number of type {kind}")))?;
-        if number < min {
-            return Err(invalid(key, value, &format!("Value must be at least {min}")));
-        }
-        Ok(number)
+        let known = |key: &str| definitions(self.client).any(|d| d.name == key);
+        self.map.keys().filter(|k| !known(k)).cloned().collect()
     }
 }
 
@@ -104,41 +61,137 @@ pub(crate) fn invalid(key: &str, value: &str, reason: &str) -> ConfigError {
     ConfigError::InvalidValue { key: key.to_owned(), value: value.to_owned(), reason: reason.to_owned() }
 }
 
+/// A setting that does not do what its user may think. Its text continues "the producer: ".
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigWarning {
+    /// No client of this kind has such a key.
+    Unknown {
+        /// The key.
+        key: String,
+        /// The known key that is most like it, if one is like it at all.
+        nearest: Option<&'static str>,
+    },
+    /// The key is known, but ignored.
+    WithoutEffect {
+        /// The key.
+        key: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl ConfigWarning {
+    /// The key that it is about.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Unknown { key, .. } => key,
+            Self::WithoutEffect { key, .. } => key,
+        }
+    }
+}
+
+impl fmt::Display for ConfigWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { key, nearest: None } => write!(f, "the key {key} is not known; it is ignored"),
+            Self::Unknown { key, nearest: Some(nearest) } => {
+                write!(f, "the key {key} is not known; it is ignored; did you mean {nearest}?")
+            }
+            Self::WithoutEffect { key, reason } => write!(f, "the key {key} has no effect: {reason}"),
+        }
+    }
+}
+
+/// What is set for a client of this kind and does nothing: unknown keys, and known ones that are ignored.
+pub fn warnings(client: ClientKind, map: &BTreeMap<String, String>) -> Vec<ConfigWarning> {
+    let warning = |(key, value): (&String, &String)| {
+        let Some(known) = definitions(client).find(|d| d.name == *key) else {
+            return Some(ConfigWarning::Unknown { key: key.clone(), nearest: nearest(client, key) });
+        };
+        match known.state {
+            State::WithoutEffect(reason) if !known.is_default(value) => {
+                Some(ConfigWarning::WithoutEffect { key: known.name, reason })
+            }
+            _ => None,
+        }
+    };
+    map.iter().filter_map(warning).collect()
+}
+
+/// The key of this kind of client that is most like `name`, if one is like it at all.
+fn nearest(client: ClientKind, name: &str) -> Option<&'static str> {
+    definitions(client)
+        .map(|d| (strsim::normalized_damerau_levenshtein(name, d.name), d.name))
+        .filter(|(likeness, _)| *likeness >= 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::keys::common::{CLIENT_ID, REQUEST_TIMEOUT};
+    use super::super::keys::producer::{BATCH_SIZE, INTERCEPTOR_CLASSES, LINGER};
     use super::*;
+    use std::time::Duration;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
+    /// Client, key, value, and what Kafka 4.3.1 says of it: `ok`, or `error` with its text.
+    const JAVA: &str = include_str!("../../tests/golden/java-config-values.tsv");
+
     #[test]
-    fn errors_name_key_value_and_reason() {
-        let map = map(&[("a.ms", "abc"), ("b", "-2"), ("c", "yes"), ("d", "x")]);
-        let reader = Reader::new(&map);
-        let text = |e: ConfigError| e.to_string();
-        assert_eq!(
-            text(reader.int_millis("a.ms", 1).unwrap_err()),
-            "Invalid value abc for configuration a.ms: Not a number of type INT"
-        );
-        assert_eq!(
-            text(reader.long("b", 1, -1).unwrap_err()),
-            "Invalid value -2 for configuration b: Value must be at least -1"
-        );
-        assert!(text(reader.boolean("c", true).unwrap_err()).contains("either true or false"));
-        assert!(
-            text(reader.one_of("d", "y", &["y", "z"]).unwrap_err()).ends_with("String must be one of: y, z")
-        );
-        assert!(reader.unused().is_empty());
+    fn values_are_judged_as_in_java() {
+        for line in JAVA.lines() {
+            let columns: Vec<_> = line.split('\t').collect();
+            let client = match columns[0] {
+                "P" => ClientKind::Producer,
+                "C" => ClientKind::Consumer,
+                _ => ClientKind::Admin,
+            };
+            let definition = definitions(client).find(|d| d.name == columns[1]).unwrap();
+            // What this client cannot do is refused whatever Java says.
+            let own_limit =
+                matches!(definition.state, State::Refused(_)) || columns[2].starts_with("by_duration:P");
+            match (definition.check(columns[2]), columns[3]) {
+                (Ok(()), "ok") => {}
+                (Err(error), "error") => {
+                    assert!(own_limit || error.to_string() == columns[4], "{line}: {error}")
+                }
+                (Err(_), "ok") if own_limit => {}
+                (result, _) => panic!("{line}: {result:?}"),
+            }
+        }
     }
 
     #[test]
-    fn values_are_trimmed_and_unused_keys_reported() {
-        let map = map(&[("n", " +7 "), ("l", " a , b,"), ("other", "1")]);
-        let reader = Reader::new(&map);
-        assert_eq!(reader.int("n", 0, 0), Ok(7));
-        assert_eq!(reader.list("l"), Some(vec!["a", "b", ""]));
-        assert_eq!(reader.list("missing"), None);
-        assert_eq!(reader.unused(), BTreeSet::from(["other".to_owned()]));
+    fn values_are_trimmed_and_defaults_taken() {
+        let map = map(&[("batch.size", " +7 "), ("client.id", " a "), ("interceptor.classes", " b , c,b")]);
+        let reader = Reader::new(&map, ClientKind::Producer).unwrap();
+        assert_eq!(reader.get(BATCH_SIZE), 7);
+        assert_eq!((reader.get(CLIENT_ID), reader.given(LINGER)), ("a", None));
+        assert_eq!(reader.get(REQUEST_TIMEOUT), Duration::from_secs(30));
+        assert_eq!(reader.get(INTERCEPTOR_CLASSES), ["b", "c"]);
+    }
+
+    #[test]
+    fn what_does_nothing_is_warned_about() {
+        let map = map(&[
+            ("acks", "all"),
+            ("interceptor.classes", "a.B"),
+            ("linger.mss", "1"),
+            ("metrics.num.samples", "2"),
+            ("something.else.entirely", "1"),
+        ]);
+        let warnings = warnings(ClientKind::Producer, &map);
+        let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 3, "{texts:?}");
+        assert!(texts[0].starts_with("the key interceptor.classes has no effect: "), "{texts:?}");
+        assert_eq!(texts[1], "the key linger.mss is not known; it is ignored; did you mean linger.ms?");
+        assert_eq!(texts[2], "the key something.else.entirely is not known; it is ignored");
+        let reader = Reader::new(&map, ClientKind::Producer).unwrap();
+        assert_eq!(reader.unused().len(), 2);
     }
 }

@@ -1,7 +1,10 @@
-//! Settings of a consumer; keys, defaults and error texts of
-//! `org.apache.kafka.clients.consumer.ConsumerConfig` (4.x).
+//! Settings of a consumer.
+//!
+//! Names, defaults and ranges are those of the table in `config::keys::consumer`, as
+//! `org.apache.kafka.clients.consumer.ConsumerConfig` (4.x) has them.
 
-use crate::config::{Reader, invalid};
+use crate::config::keys::consumer::*;
+use crate::config::{ClientKind, Reader, invalid};
 use crate::error::ConfigError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -69,26 +72,32 @@ pub struct ConsumerConfig {
 impl ConsumerConfig {
     /// Reads the settings; a value that its key does not take is an error that names both.
     pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        let reader = Reader::new(map);
+        let reader = Reader::new(map, ClientKind::Consumer)?;
         check_strategy(&reader)?;
-        check_group_protocol(&reader)?;
-        let named = |key| reader.text(key).filter(|v| !v.is_empty()).map(Arc::from);
+        let named = |text: &str| Some(Arc::from(text)).filter(|text: &Arc<str>| !text.is_empty());
         let config = Self {
-            group_id: named("group.id"),
-            group_instance_id: named("group.instance.id"),
-            auto_offset_reset: offset_reset(&reader)?,
-            isolation_level: isolation_level(&reader)?,
-            session_timeout: reader.int_millis("session.timeout.ms", 45_000)?,
-            heartbeat_interval: reader.int_millis("heartbeat.interval.ms", 3_000)?,
-            max_poll_interval: reader.int_millis("max.poll.interval.ms", 300_000)?,
-            max_poll_records: reader.int("max.poll.records", 500, 1)?,
-            fetch_min_bytes: reader.int("fetch.min.bytes", 1, 0)?,
-            fetch_max_bytes: reader.int("fetch.max.bytes", 50 << 20, 0)?,
-            fetch_max_wait: reader.int_millis("fetch.max.wait.ms", 500)?,
-            max_partition_fetch_bytes: reader.int("max.partition.fetch.bytes", 1 << 20, 0)?,
-            check_crcs: reader.boolean("check.crcs", true)?,
-            allow_auto_create_topics: reader.boolean("allow.auto.create.topics", true)?,
-            client_rack: named("client.rack"),
+            group_id: reader.get(GROUP_ID).and_then(named),
+            group_instance_id: reader.get(GROUP_INSTANCE_ID).and_then(named),
+            auto_offset_reset: match reader.get(AUTO_OFFSET_RESET) {
+                "earliest" => OffsetReset::Earliest,
+                "none" => OffsetReset::None,
+                _ => OffsetReset::Latest,
+            },
+            isolation_level: match reader.get(ISOLATION_LEVEL) {
+                "read_committed" => IsolationLevel::ReadCommitted,
+                _ => IsolationLevel::ReadUncommitted,
+            },
+            session_timeout: reader.get(SESSION_TIMEOUT),
+            heartbeat_interval: reader.get(HEARTBEAT_INTERVAL),
+            max_poll_interval: reader.get(MAX_POLL_INTERVAL),
+            max_poll_records: reader.get(MAX_POLL_RECORDS),
+            fetch_min_bytes: reader.get(FETCH_MIN_BYTES),
+            fetch_max_bytes: reader.get(FETCH_MAX_BYTES),
+            fetch_max_wait: reader.get(FETCH_MAX_WAIT),
+            max_partition_fetch_bytes: reader.get(MAX_PARTITION_FETCH_BYTES),
+            check_crcs: reader.get(CHECK_CRCS),
+            allow_auto_create_topics: reader.get(ALLOW_AUTO_CREATE_TOPICS),
+            client_rack: named(reader.get(CLIENT_RACK)),
             unused: reader.unused(),
         };
         if config.heartbeat_interval >= config.session_timeout {
@@ -107,46 +116,20 @@ impl ConsumerConfig {
     }
 }
 
-fn offset_reset(reader: &Reader<'_>) -> Result<OffsetReset, ConfigError> {
-    let key = "auto.offset.reset";
-    // Java takes any case here.
-    match reader.text(key).unwrap_or("latest").to_ascii_lowercase().as_str() {
-        "earliest" => Ok(OffsetReset::Earliest),
-        "latest" => Ok(OffsetReset::Latest),
-        "none" => Ok(OffsetReset::None),
-        other => Err(invalid(key, other, "String must be one of: latest, earliest, none")),
-    }
-}
-
-fn isolation_level(reader: &Reader<'_>) -> Result<IsolationLevel, ConfigError> {
-    let key = "isolation.level";
-    match reader.text(key).unwrap_or("read_uncommitted").to_ascii_lowercase().as_str() {
-        "read_uncommitted" => Ok(IsolationLevel::ReadUncommitted),
-        "read_committed" => Ok(IsolationLevel::ReadCommitted),
-        other => Err(invalid(key, other, "String must be one of: read_committed, read_uncommitted")),
-    }
-}
-
 /// Names or Java classes, by preference. Those that are not there yet may be listed beside `range`, as in
 /// Java's default (range, cooperative-sticky), under which a group uses range.
 fn check_strategy(reader: &Reader<'_>) -> Result<(), ConfigError> {
-    let key = "partition.assignment.strategy";
-    let Some(strategies) = reader.list(key) else { return Ok(()) };
-    let range = ["range", "org.apache.kafka.clients.consumer.RangeAssignor"];
-    if strategies.iter().any(|s| range.contains(s)) {
+    const RANGE: [&str; 3] = [
+        "range",
+        "org.apache.kafka.clients.consumer.RangeAssignor",
+        "class org.apache.kafka.clients.consumer.RangeAssignor",
+    ];
+    let strategies = reader.get(PARTITION_ASSIGNMENT_STRATEGY);
+    if strategies.iter().any(|s| RANGE.contains(s)) {
         return Ok(());
     }
     let reason = "only range (org.apache.kafka.clients.consumer.RangeAssignor) is supported yet; list it too";
-    Err(invalid(key, &strategies.join(","), reason))
-}
-
-fn check_group_protocol(reader: &Reader<'_>) -> Result<(), ConfigError> {
-    let key = "group.protocol";
-    match reader.text(key) {
-        None => Ok(()),
-        Some(value) if value.eq_ignore_ascii_case("classic") => Ok(()),
-        Some(value) => Err(invalid(key, value, "only classic is supported yet")),
-    }
+    Err(invalid(PARTITION_ASSIGNMENT_STRATEGY.name(), &strategies.join(","), reason))
 }
 
 #[cfg(test)]

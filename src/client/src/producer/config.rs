@@ -1,10 +1,12 @@
 //! Settings of a producer.
 //!
-//! Keys and texts are those of `org.apache.kafka.clients.producer.ProducerConfig` (4.x). Two defaults
-//! differ, since a batch is sent as soon as a request slot is free and grows only until then:
-//! `batch.size` is the largest size of a batch rather than a unit of memory, and `linger.ms` is 0.
+//! Names, defaults and ranges are those of the table in `config::keys::producer`, as
+//! `org.apache.kafka.clients.producer.ProducerConfig` (4.x) has them, but for a few defaults of our own.
+//! What is here is how settings depend on one another.
 
-use crate::config::{Reader, invalid};
+use crate::config::keys::common::{REQUEST_TIMEOUT, RETRY_BACKOFF, RETRY_BACKOFF_MAX};
+use crate::config::keys::producer::*;
+use crate::config::{ClientKind, Reader};
 use crate::error::ConfigError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -67,22 +69,7 @@ pub enum Idempotence {
 
 impl Default for ProducerConfig {
     fn default() -> Self {
-        Self {
-            acks: Acks::All,
-            batch_size: 512 << 10,
-            buffer_memory: 32 << 20,
-            delivery_timeout: Duration::from_secs(120),
-            idempotence: Idempotence::IfPossible,
-            linger: Duration::ZERO,
-            max_block: Duration::from_secs(60),
-            max_in_flight: 5,
-            max_request_size: 1 << 20,
-            request_timeout: Duration::from_secs(30),
-            retries: i32::MAX.unsigned_abs(),
-            retry_backoff: Duration::from_millis(100),
-            retry_backoff_max: Duration::from_secs(1),
-            unused: BTreeSet::new(),
-        }
+        Self::read(&Reader::of_defaults(ClientKind::Producer))
     }
 }
 
@@ -90,39 +77,54 @@ impl ProducerConfig {
     /// Reads the settings. Unknown keys end up in [`Self::unused`]; wrong values, and values that do
     /// not fit together, are errors that name the key.
     pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        let reader = Reader::new(map);
-        let acks = match reader.one_of("acks", "all", &["all", "-1", "0", "1"])? {
-            "0" => Acks::None,
-            "1" => Acks::Leader,
-            _ => Acks::All,
-        };
-        let idempotence = match reader.text("enable.idempotence") {
-            Some(_) if reader.boolean("enable.idempotence", true)? => Idempotence::Required,
-            Some(_) => Idempotence::Off,
-            None => Idempotence::IfPossible,
-        };
-        check_compression(&reader)?;
-        check_transactional_id(&reader)?;
-        let linger = reader.millis("linger.ms", 0)?;
-        let request_timeout = reader.int_millis("request.timeout.ms", 30_000)?;
-        let retry_backoff = reader.millis("retry.backoff.ms", 100)?;
-        let config = Self {
-            acks,
-            batch_size: size(reader.int("batch.size", 512 << 10, 0)?.into()),
-            buffer_memory: size(reader.long("buffer.memory", 32 << 20, 0)?),
-            delivery_timeout: delivery_timeout(&reader, linger + request_timeout)?,
-            idempotence,
-            linger,
-            max_block: reader.millis("max.block.ms", 60_000)?,
-            max_in_flight: size(reader.int("max.in.flight.requests.per.connection", 5, 1)?.into()),
-            max_request_size: size(reader.int("max.request.size", 1 << 20, 0)?.into()),
-            request_timeout,
-            retries: reader.int("retries", i32::MAX, 0)?.unsigned_abs(),
-            retry_backoff,
-            retry_backoff_max: reader.millis("retry.backoff.max.ms", 1_000)?.max(retry_backoff),
-            unused: reader.unused(),
-        };
+        let reader = Reader::new(map, ClientKind::Producer)?;
+        let mut config = Self::read(&reader);
+        config.settle_delivery_timeout(&reader)?;
         config.settle_idempotence()
+    }
+
+    fn read(reader: &Reader<'_>) -> Self {
+        let retry_backoff = reader.get(RETRY_BACKOFF);
+        Self {
+            acks: match reader.get(ACKS) {
+                "0" => Acks::None,
+                "1" => Acks::Leader,
+                _ => Acks::All,
+            },
+            batch_size: size(reader.get(BATCH_SIZE).into()),
+            buffer_memory: size(reader.get(BUFFER_MEMORY)),
+            delivery_timeout: reader.get(DELIVERY_TIMEOUT),
+            idempotence: match reader.given(ENABLE_IDEMPOTENCE) {
+                Some(true) => Idempotence::Required,
+                Some(false) => Idempotence::Off,
+                None => Idempotence::IfPossible,
+            },
+            linger: reader.get(LINGER),
+            max_block: reader.get(MAX_BLOCK),
+            max_in_flight: size(reader.get(MAX_IN_FLIGHT).into()),
+            max_request_size: size(reader.get(MAX_REQUEST_SIZE).into()),
+            request_timeout: reader.get(REQUEST_TIMEOUT),
+            retries: reader.get(PRODUCER_RETRIES).unsigned_abs(),
+            retry_backoff,
+            retry_backoff_max: reader.get(RETRY_BACKOFF_MAX).max(retry_backoff),
+            unused: reader.unused(),
+        }
+    }
+
+    /// As Java: by default long enough for one request; an explicit value that is too short is an error.
+    fn settle_delivery_timeout(&mut self, reader: &Reader<'_>) -> Result<(), ConfigError> {
+        let least = self.linger + self.request_timeout;
+        if self.delivery_timeout >= least {
+            return Ok(());
+        }
+        if reader.given(DELIVERY_TIMEOUT).is_some() {
+            return Err(ConfigError::Invalid(
+                "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms"
+                    .to_owned(),
+            ));
+        }
+        self.delivery_timeout = least;
+        Ok(())
     }
 
     /// Idempotence needs acks=all, retries, and at most five requests in flight. As in Java: if it was
@@ -149,38 +151,6 @@ impl ProducerConfig {
     /// The largest size of a batch of several records.
     pub(crate) fn batch_limit(&self) -> usize {
         self.batch_size.min(self.max_request_size)
-    }
-}
-
-fn check_compression(reader: &Reader<'_>) -> Result<(), ConfigError> {
-    const KEY: &str = "compression.type";
-    let known = ["none", "gzip", "snappy", "lz4", "zstd"];
-    match reader.one_of(KEY, "none", &known)? {
-        "none" => Ok(()),
-        codec => Err(invalid(KEY, codec, "this codec is not supported yet; use none")),
-    }
-}
-
-fn check_transactional_id(reader: &Reader<'_>) -> Result<(), ConfigError> {
-    const KEY: &str = "transactional.id";
-    match reader.text(KEY) {
-        None => Ok(()),
-        Some(id) => Err(invalid(KEY, id, "transactions are not supported yet")),
-    }
-}
-
-/// As Java: by default long enough for one request; an explicit value that is too short is an error.
-fn delivery_timeout(reader: &Reader<'_>, least: Duration) -> Result<Duration, ConfigError> {
-    const KEY: &str = "delivery.timeout.ms";
-    let timeout = reader.int_millis(KEY, 120_000)?;
-    if timeout >= least {
-        return Ok(timeout);
-    }
-    match reader.text(KEY) {
-        None => Ok(least),
-        Some(_) => Err(ConfigError::Invalid(
-            "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms".to_owned(),
-        )),
     }
 }
 

@@ -6,7 +6,7 @@ use super::with_prefix;
 use super::worker::WorkerConfig;
 use crate::herder::TaskId;
 use crossdock_api::ConfigMap;
-use crossdock_client::{ClientConfig, ConsumerConfig, ProducerConfig};
+use crossdock_client::config::{ClientKind, ConfigWarning, warnings as client_warnings};
 
 fn base(worker: &WorkerConfig, client_id: String) -> ConfigMap {
     ConfigMap::from([
@@ -30,22 +30,22 @@ pub(crate) fn worker(worker: &WorkerConfig) -> ConfigMap {
     config
 }
 
-/// Warnings about keys under the clients' prefixes that no client knows. Wrong values are found when the
-/// clients are made.
+/// Warnings about keys under the clients' prefixes that no client knows, or that do nothing. Wrong values
+/// are found when the clients are made.
 pub(crate) fn warnings(worker: &WorkerConfig, connector: &ConnectorConfig, is_source: bool) -> Vec<String> {
     let task = TaskId { connector: connector.name().to_owned(), task: 0 };
-    let (config, known, prefix) = if is_source {
-        let config = producer(worker, connector, &task);
-        let known = ProducerConfig::from_map(&config).map(|c| c.unused);
-        (config, known, "producer")
+    let (config, kind, prefix) = if is_source {
+        (producer(worker, connector, &task), ClientKind::Producer, "producer")
     } else {
-        let config = consumer(worker, connector, &task);
-        let known = ConsumerConfig::from_map(&config).map(|c| c.unused);
-        (config, known, "consumer")
+        (consumer(worker, connector, &task), ClientKind::Consumer, "consumer")
     };
-    let (Ok(client), Ok(own)) = (ClientConfig::from_map(&config), known) else { return Vec::new() };
-    let unknown = client.unused.into_iter().filter(|key| own.contains(key));
-    unknown.map(|key| format!("the {prefix} does not know the key {key} ({prefix}.{key} of the worker or {prefix}.override.{key} of the connector); it is ignored")).collect()
+    let text = |warning: ConfigWarning| {
+        let key = warning.key();
+        format!(
+            "the {kind}: {warning} ({prefix}.{key} of the worker or {prefix}.override.{key} of the connector)"
+        )
+    };
+    client_warnings(kind, &config).into_iter().map(text).collect()
 }
 
 /// The producer of a source task.
