@@ -130,7 +130,10 @@ async fn misspelt_keys_under_a_prefix() {
     worker.await_status("prefixed", |s| s["tasks"][0]["state"] == "RUNNING");
     let log = worker.log();
     assert_says(&log, &["value.converter.schemas.enabled", "did you mean value.converter.schemas.enable?"]);
-    assert_says(&log, &["the key liger.ms is not known", "did you mean linger.ms?", "the key batch.sise is not known"]);
+    assert_says(
+        &log,
+        &["the key liger.ms is not known", "did you mean linger.ms?", "the key batch.sise is not known"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

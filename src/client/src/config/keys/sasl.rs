@@ -63,12 +63,14 @@ keys! { SASL:
         .not_applicable(NOT_YET)
         .doc("Seconds between two renewals of a token at least.");
 
-    SASL_LOGIN_REFRESH_WINDOW_FACTOR: f64 = double("sasl.login.refresh.window.factor", 0.8).valid(Valid::BetweenDoubles(0.5, 1.0))
+    SASL_LOGIN_REFRESH_WINDOW_FACTOR: f64 = double("sasl.login.refresh.window.factor", 0.8)
+        .valid(Valid::BetweenDoubles(0.5, 1.0))
         .low()
         .not_applicable(NOT_YET)
         .doc("Part of a token's life after which it is renewed.");
 
-    SASL_LOGIN_REFRESH_WINDOW_JITTER: f64 = double("sasl.login.refresh.window.jitter", 0.05).valid(Valid::BetweenDoubles(0.0, 0.25))
+    SASL_LOGIN_REFRESH_WINDOW_JITTER: f64 = double("sasl.login.refresh.window.jitter", 0.05)
+        .valid(Valid::BetweenDoubles(0.0, 0.25))
         .low()
         .not_applicable(NOT_YET)
         .doc("Part of a token's life by which the renewal is moved by chance.");
@@ -128,15 +130,22 @@ keys! { SASL:
         .not_applicable(NOT_YET)
         .doc("The claim of a token that holds its subject.");
 
-    SASL_OAUTH_JWT_RETRIEVER: Text = class("sasl.oauthbearer.jwt.retriever.class", "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever")
+    SASL_OAUTH_JWT_RETRIEVER: Text = class(
+            "sasl.oauthbearer.jwt.retriever.class",
+            "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
+        )
         .refused(NO_JAVA)
         .doc("Java class that fetches tokens.");
 
-    SASL_OAUTH_JWT_VALIDATOR: Text = class("sasl.oauthbearer.jwt.validator.class", "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator")
+    SASL_OAUTH_JWT_VALIDATOR: Text = class(
+            "sasl.oauthbearer.jwt.validator.class",
+            "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator",
+        )
         .refused(NO_JAVA)
         .doc("Java class that checks tokens.");
 
-    SASL_OAUTH_ASSERTION_ALGORITHM: Text = text("sasl.oauthbearer.assertion.algorithm", "RS256").any_case(&["ES256", "RS256"])
+    SASL_OAUTH_ASSERTION_ALGORITHM: Text = text("sasl.oauthbearer.assertion.algorithm", "RS256")
+        .any_case(&["ES256", "RS256"])
         .not_applicable(NOT_YET)
         .doc("How assertions are signed.");
 
@@ -144,7 +153,8 @@ keys! { SASL:
         .not_applicable(NOT_YET)
         .doc("The audience of an assertion.");
 
-    SASL_OAUTH_ASSERTION_EXP: i32 = int("sasl.oauthbearer.assertion.claim.exp.seconds", 300).between(0, 86_400)
+    SASL_OAUTH_ASSERTION_EXP: i32 = int("sasl.oauthbearer.assertion.claim.exp.seconds", 300)
+        .between(0, 86_400)
         .low()
         .not_applicable(NOT_YET)
         .doc("Seconds that an assertion holds.");
@@ -174,11 +184,13 @@ keys! { SASL:
         .not_applicable(NOT_YET)
         .doc("File of the key that signs assertions.");
 
-    SASL_OAUTH_ASSERTION_KEY_PASSPHRASE: Option<Text> = password("sasl.oauthbearer.assertion.private.key.passphrase")
+    SASL_OAUTH_ASSERTION_KEY_PASSPHRASE: Option<Text> =
+        password("sasl.oauthbearer.assertion.private.key.passphrase")
         .not_applicable(NOT_YET)
         .doc("Password of that key.");
 
-    SASL_OAUTH_ASSERTION_TEMPLATE_FILE: Option<Text> = optional_text("sasl.oauthbearer.assertion.template.file")
+    SASL_OAUTH_ASSERTION_TEMPLATE_FILE: Option<Text> =
+        optional_text("sasl.oauthbearer.assertion.template.file")
         .not_applicable(NOT_YET)
         .doc("File of an assertion's header and claims.");
 
@@ -211,7 +223,8 @@ keys! { SASL:
         .not_applicable(FOR_BROKERS)
         .doc("Wait before those keys are asked for again; doubles with each failure.");
 
-    SASL_OAUTH_JWKS_RETRY_BACKOFF_MAX: Duration = long_ms("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", 10_000)
+    SASL_OAUTH_JWKS_RETRY_BACKOFF_MAX: Duration =
+        long_ms("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", 10_000)
         .low()
         .not_applicable(FOR_BROKERS)
         .doc("The longest wait before those keys are asked for again.");
