@@ -33,7 +33,7 @@ fn reading_records_allocates_nothing() {
             let record = record.unwrap();
             records += 1;
             bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-            bytes += record.headers.map(|header| header.unwrap().value.map_or(0, <[u8]>::len)).sum::<usize>();
+            bytes += record.headers.map(|header| header.value.map_or(0, <[u8]>::len)).sum::<usize>();
         }
     });
     assert_eq!(allocations.count_total, 0);

@@ -1,9 +1,14 @@
 //! The batches of a fetched region.
 
 use crate::WireError;
-use crate::header::{BatchHeader, Compression, HEADER_LEN, LOG_OVERHEAD, compute_crc};
+use crate::header::{BatchHeader, Compression, HEADER_LEN, LOG_OVERHEAD, MAGIC, compute_crc};
 use crate::record::Records;
 use bytes::Bytes;
+
+/// Where the magic byte is, in all formats.
+const MAGIC_AT: usize = 16;
+/// The least length that follows offset and length: that of an empty message of magic 0.
+const MIN_LEN: i32 = 14;
 
 /// Walks the whole batches of a fetch response's records. A batch that is cut off at the end is
 /// legal (the broker cuts at a byte limit) and ends the walk; see [`Batches::truncated_tail`].
@@ -43,15 +48,46 @@ impl Iterator for Batches {
 }
 
 fn split_batch(rest: &mut Bytes) -> Result<Option<Batch>, WireError> {
-    let header = match BatchHeader::parse(rest) {
-        Ok(header) => header,
-        Err(WireError::Truncated { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if rest.len() < header.total_len() {
+    let Some(outline) = Outline::of(rest)? else { return Ok(None) };
+    if outline.magic != MAGIC {
+        return Err(WireError::UnsupportedMagic { base_offset: outline.offset, magic: outline.magic });
+    }
+    if rest.len() < outline.size {
         return Ok(None);
     }
-    Ok(Some(Batch { header, bytes: rest.split_to(header.total_len()) }))
+    let header = match BatchHeader::parse(rest) {
+        Ok(header) => header,
+        // The region ends before the head, in a batch that is shorter than its head.
+        Err(WireError::Truncated { .. }) => {
+            return Err(WireError::BatchTooShort { base_offset: outline.offset, size: outline.size });
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Batch { header, bytes: rest.split_to(outline.size) }))
+}
+
+/// What the formats of all magics have in common, as `ByteBufferLogInputStream` reads it.
+struct Outline {
+    offset: i64,
+    magic: i8,
+    /// With offset and length.
+    size: usize,
+}
+
+impl Outline {
+    /// `None` if the region ends before it is known.
+    fn of(region: &[u8]) -> Result<Option<Self>, WireError> {
+        let Some(head) = region.first_chunk::<LOG_OVERHEAD>() else { return Ok(None) };
+        let [o @ .., l0, l1, l2, l3] = *head;
+        let len = i32::from_be_bytes([l0, l1, l2, l3]);
+        // All lengths that are valid are below it by far, and the sum would not fit Java's int either.
+        if !(MIN_LEN..=i32::MAX - LOG_OVERHEAD as i32).contains(&len) {
+            return Err(WireError::Invalid { what: "a record batch's length", value: i64::from(len) });
+        }
+        let Some(magic) = region.get(MAGIC_AT) else { return Ok(None) };
+        let size = LOG_OVERHEAD + len.unsigned_abs() as usize;
+        Ok(Some(Self { offset: i64::from_be_bytes(o), magic: *magic as i8, size }))
+    }
 }
 
 /// One whole batch: its head, and its bytes as a slice of the region it came from.
@@ -141,6 +177,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn lengths_that_no_batch_has_are_refused() {
+        let with_len = |len: i32| {
+            let mut bytes = batch_of(&["a"]).to_vec();
+            bytes[8..12].copy_from_slice(&len.to_be_bytes());
+            Batches::new(bytes.into()).next()
+        };
+        for len in [i32::MIN, -1, 0, 13, i32::MAX, i32::MAX - 11] {
+            assert!(matches!(with_len(len), Some(Err(WireError::Invalid { .. }))), "{len}");
+        }
+        for len in [14, 48] {
+            let size = len as usize + 12;
+            let error = WireError::BatchTooShort { base_offset: 0, size };
+            assert_eq!(with_len(len).unwrap().unwrap_err(), error);
+            // Also where the region ends with it.
+            let mut bytes = batch_of(&["a"]).to_vec();
+            bytes.truncate(size);
+            bytes[8..12].copy_from_slice(&len.to_be_bytes());
+            assert_eq!(Batches::new(bytes.into()).next().unwrap().unwrap_err(), error);
+        }
+        assert!(with_len(i32::MAX - 12).is_none(), "cut off");
+    }
+
+    #[test]
+    fn an_unknown_magic_is_found_before_the_batch_is_whole() {
+        let mut bytes = batch_of(&["a"]).to_vec();
+        bytes[16] = 3;
+        for len in 17..bytes.len() {
+            let error = Batches::new(Bytes::copy_from_slice(&bytes[..len])).next().unwrap().unwrap_err();
+            assert_eq!(error, WireError::UnsupportedMagic { base_offset: 0, magic: 3 });
+        }
+        assert!(Batches::new(Bytes::copy_from_slice(&bytes[..16])).next().is_none());
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>, damage in prop::collection::vec((0usize..200, any::<u8>()), 0..8)) {
@@ -153,7 +223,7 @@ mod tests {
                 for batch in Batches::new(region.into()).flatten() {
                     let Ok(records) = batch.records() else { continue };
                     for record in records.flatten() {
-                        for header in record.headers { let _ = header; }
+                        prop_assert_eq!(record.headers.len(), record.headers.count());
                     }
                 }
             }

@@ -197,10 +197,7 @@ mod tests {
             for record in batch.records().unwrap() {
                 let record = record.unwrap();
                 prop_assert_eq!(record.offset, read.len() as i64);
-                let headers = record.headers.map(|h| {
-                    let h = h.unwrap();
-                    (h.name.to_owned(), h.value.map(<[u8]>::to_vec))
-                });
+                let headers = record.headers.map(|h| (h.name.into_owned(), h.value.map(<[u8]>::to_vec)));
                 read.push((record.timestamp, record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec), headers.collect()));
             }
             prop_assert_eq!(read, records);

@@ -35,6 +35,20 @@ pub enum WireError {
         /// The value found.
         value: i64,
     },
+    /// A record batch is shorter than its head, or an old message shorter than its fixed fields.
+    #[error("record batch at offset {base_offset} has {size} bytes, fewer than the smallest one")]
+    BatchTooShort {
+        /// Base offset of the batch.
+        base_offset: i64,
+        /// Its size in bytes, with offset and length.
+        size: usize,
+    },
+    /// A varint does not end after the bytes that its type can take.
+    #[error("{what} is a varint that does not end")]
+    VarintTooLong {
+        /// The field.
+        what: &'static str,
+    },
     /// The bytes end before the field does.
     #[error("the bytes end inside {what}")]
     Truncated {
@@ -52,8 +66,8 @@ pub enum WireError {
         /// Codec number of the batch's attributes.
         codec: u8,
     },
-    /// The batch is of a format other than magic 2.
-    #[error("record batch at offset {base_offset} has magic {magic}; only magic 2 is supported")]
+    /// The batch is of a format that is unknown, or one that the caller does not take.
+    #[error("record batch at offset {base_offset} has magic {magic}, which cannot be read here")]
     UnsupportedMagic {
         /// Base offset of the batch.
         base_offset: i64,

@@ -15,6 +15,7 @@ pub(crate) const CRC_COVERS_FROM: usize = 21;
 const ATTR_TIMESTAMP: i16 = 0x08;
 const ATTR_TRANSACTIONAL: i16 = 0x10;
 const ATTR_CONTROL: i16 = 0x20;
+const ATTR_DELETE_HORIZON: i16 = 0x40;
 
 /// How the records of a batch are compressed (low three bits of the attributes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,8 @@ pub struct BatchHeader {
     pub attributes: i16,
     /// Delta of the last offset; stays when compaction removed the last record.
     pub last_offset_delta: i32,
-    /// Base of the timestamp deltas, in milliseconds since the epoch; -1 for none.
+    /// Base of the timestamp deltas, in milliseconds since the epoch; -1 for none. See also
+    /// [`BatchHeader::delete_horizon`].
     pub base_timestamp: i64,
     /// Largest timestamp, or the append time under [`TimestampType::LogAppendTime`].
     pub max_timestamp: i64,
@@ -60,13 +62,14 @@ pub struct BatchHeader {
     pub producer_epoch: i16,
     /// Sequence number of the first record; -1 without idempotence.
     pub base_sequence: i32,
-    /// Number of records, not yet checked against the bytes.
+    /// Number of records, not yet checked against the bytes; negative in a corrupt batch.
     pub record_count: i32,
 }
 
 impl BatchHeader {
     /// Reads the head of the batch at the front of `buf`. Checks the magic and that the length covers
-    /// at least the head; not the CRC, and not that the whole batch is there.
+    /// at least the head; not the CRC, and not that the whole batch is there. As in Java, a negative
+    /// count of records is found by whoever walks them, and a negative offset delta is none of its business.
     pub fn parse(buf: &[u8]) -> Result<Self, WireError> {
         let truncated = WireError::Truncated { what: "a record batch's header" };
         let Some(head) = buf.first_chunk::<HEADER_LEN>() else {
@@ -93,14 +96,8 @@ impl BatchHeader {
             record_count: i32_at(head, 57),
         };
         if header.batch_length < (HEADER_LEN - LOG_OVERHEAD) as i32 {
-            return Err(WireError::Invalid {
-                what: "a record batch's length",
-                value: i64::from(header.batch_length),
-            });
-        }
-        if header.record_count < 0 || header.last_offset_delta < 0 {
-            let value = i64::from(header.record_count.min(header.last_offset_delta));
-            return Err(WireError::Invalid { what: "a record batch's count", value });
+            let size = usize::try_from(header.batch_length).unwrap_or(0) + LOG_OVERHEAD;
+            return Err(WireError::BatchTooShort { base_offset: header.base_offset, size });
         }
         Ok(header)
     }
@@ -135,6 +132,14 @@ impl BatchHeader {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta))
     }
 
+    /// Sequence number of the last record; -1 without idempotence.
+    pub fn last_sequence(&self) -> i32 {
+        match self.base_sequence {
+            -1 => -1,
+            first => increment_sequence(first, self.last_offset_delta),
+        }
+    }
+
     /// The codec of the records.
     pub fn compression(&self) -> Compression {
         match (self.attributes & 0x07) as u8 {
@@ -152,6 +157,12 @@ impl BatchHeader {
         }
     }
 
+    /// From when on, in milliseconds since the epoch, the cleaner of a compacted topic may remove the
+    /// batch's tombstones and markers (KIP-534); it is then also the base of the timestamps.
+    pub fn delete_horizon(&self) -> Option<i64> {
+        (self.attributes & ATTR_DELETE_HORIZON != 0).then_some(self.base_timestamp)
+    }
+
     /// Whether the batch belongs to a transaction.
     pub fn is_transactional(&self) -> bool {
         self.attributes & ATTR_TRANSACTIONAL != 0
@@ -160,6 +171,16 @@ impl BatchHeader {
     /// Whether the batch holds a transaction marker instead of records.
     pub fn is_control(&self) -> bool {
         self.attributes & ATTR_CONTROL != 0
+    }
+}
+
+/// The sequence number `increment` records after `sequence`: it starts again at 0 after the largest one.
+/// What a negative increment gives has no meaning; it is what Java's arithmetic gives.
+pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
+    if sequence > i32::MAX.wrapping_sub(increment) {
+        sequence.wrapping_add(increment).wrapping_sub(i32::MAX).wrapping_sub(1)
+    } else {
+        sequence.wrapping_add(increment)
     }
 }
 
@@ -223,6 +244,24 @@ mod tests {
         assert!(header.is_control() && header.is_transactional());
         assert_eq!(header.timestamp_type(), TimestampType::LogAppendTime);
         assert_eq!(header.total_len(), HEADER_LEN);
+    }
+
+    #[test]
+    fn sequence_numbers_start_again_at_zero() {
+        assert_eq!(increment_sequence(5, 3), 8);
+        assert_eq!(increment_sequence(i32::MAX - 1, 1), i32::MAX);
+        assert_eq!(increment_sequence(i32::MAX, 1), 0);
+        assert_eq!(increment_sequence(i32::MAX - 2, 10), 7);
+    }
+
+    #[test]
+    fn a_length_that_does_not_cover_the_head_is_refused() {
+        for (len, size) in [(48i32, 60), (0, 12), (-1, 12), (i32::MIN, 12)] {
+            let mut buf = [0; HEADER_LEN];
+            buf[8..12].copy_from_slice(&len.to_be_bytes());
+            buf[16] = MAGIC as u8;
+            assert_eq!(BatchHeader::parse(&buf), Err(WireError::BatchTooShort { base_offset: 0, size }));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!   encoded where they will be sent from; length, count and CRC are patched in when it is closed.
 //! - [`batches`]: [`Batches`], which walks the batches of a fetched region.
 //! - [`record`]: [`Records`], which walks the records of one batch lazily, as borrowed views.
+//! - [`control`]: what the records of control batches say.
 //! - [`varint`]: the varints that records and flexible messages are made of.
 //! - [`shape`]: whether a message's bytes follow its layout. What passes can be handed to a decoder that
 //!   reserves memory by the counts that it reads.
@@ -28,6 +29,7 @@
 
 pub mod batches;
 pub mod builder;
+pub mod control;
 mod error;
 pub mod frame;
 pub mod header;

@@ -1,14 +1,16 @@
-//! The records of one batch, read lazily as borrowed views.
+//! The records of one batch, read lazily as borrowed views, by the rules of
+//! `org.apache.kafka.common.record.DefaultRecord`.
 
 use crate::WireError;
 use crate::header::{BatchHeader, TimestampType};
 use crate::varint::{read_varint, read_varlong};
+use std::borrow::Cow;
 
 /// Walks the records of a batch. Nothing is copied and nothing is allocated.
 ///
 /// The walk ends after the announced number of records, or with one error when the bytes do not hold
-/// them; bytes left over after the last record are an error too, as in
-/// `DefaultRecordBatch.RecordIterator`.
+/// them. When bytes are left over after the last record, the error takes its place, as in
+/// `DefaultRecordBatch.RecordIterator`; a batch that announces none is not looked at.
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
     buf: &'a [u8],
@@ -34,7 +36,7 @@ pub struct RecordView<'a> {
     pub headers: Headers<'a>,
 }
 
-/// Walks the headers of a record.
+/// Walks the headers of a record. They were checked when the record was read.
 #[derive(Debug, Clone)]
 pub struct Headers<'a> {
     buf: &'a [u8],
@@ -43,10 +45,11 @@ pub struct Headers<'a> {
 }
 
 /// One header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderView<'a> {
-    /// Name; need not be unique.
-    pub name: &'a str,
+    /// Name; need not be unique. What is not UTF-8 in it is replaced by U+FFFD, as Java's clients do; only
+    /// then it is a copy.
+    pub name: Cow<'a, str>,
     /// Value; `None` is null.
     pub value: Option<&'a [u8]>,
 }
@@ -70,7 +73,7 @@ impl<'a> Records<'a> {
 
     /// Records that are still announced; an upper bound, not to be used for reserving memory.
     pub fn announced(&self) -> i32 {
-        self.left
+        self.left.max(0)
     }
 
     #[inline]
@@ -91,10 +94,17 @@ impl<'a> Records<'a> {
         let key = read_field(buf, &mut pos, "a record's key")?;
         let value = read_field(buf, &mut pos, "a record's value")?;
         let header_count = read_varint(buf, &mut pos, "a record's header count")?;
-        if header_count < 0 || (header_count == 0 && pos != end) {
-            return Err(WireError::Invalid { what: "a record's length", value: i64::from(len) });
+        if header_count < 0 {
+            let value = i64::from(header_count);
+            return Err(WireError::Invalid { what: "a record's header count", value });
         }
         let headers = Headers { buf, pos, left: header_count };
+        for _ in 0..header_count {
+            read_header(buf, &mut pos)?;
+        }
+        if pos != end {
+            return Err(WireError::Invalid { what: "a record's length", value: i64::from(len) });
+        }
         self.pos = end;
         Ok(RecordView {
             offset: self.base_offset.wrapping_add(i64::from(offset_delta)),
@@ -111,35 +121,32 @@ impl<'a> Iterator for Records<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.left <= 0 {
-            if self.left == 0 && self.pos != self.buf.len() {
-                self.left = -1;
-                let value = (self.buf.len() - self.pos) as i64;
-                return Some(Err(WireError::Invalid {
-                    what: "the number of bytes after the last record",
-                    value,
-                }));
-            }
-            return None;
+        match self.left {
+            0 => return None,
+            1.. => self.left -= 1,
+            count => return Some(Err(self.end("a record batch's record count", i64::from(count)))),
         }
-        self.left -= 1;
         let record = self.read();
         if record.is_err() {
-            self.left = -1;
+            self.left = 0;
+        } else if self.left == 0 && self.pos != self.buf.len() {
+            let over = (self.buf.len() - self.pos) as i64;
+            return Some(Err(self.end("the number of bytes after the last record", over)));
         }
         Some(record)
     }
 }
 
-impl Headers<'_> {
-    /// Headers that are still announced; an upper bound.
-    pub fn announced(&self) -> i32 {
-        self.left
+impl Records<'_> {
+    #[cold]
+    fn end(&mut self, what: &'static str, value: i64) -> WireError {
+        self.left = 0;
+        WireError::Invalid { what, value }
     }
 }
 
 impl<'a> Iterator for Headers<'a> {
-    type Item = Result<HeaderView<'a>, WireError>;
+    type Item = HeaderView<'a>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
@@ -147,23 +154,27 @@ impl<'a> Iterator for Headers<'a> {
             return None;
         }
         self.left -= 1;
-        let header = read_header(self.buf, &mut self.pos);
-        if header.is_err() {
-            self.left = 0;
-        }
-        Some(header)
+        // The record was refused if one of them could not be read.
+        let (name, value) = read_header(self.buf, &mut self.pos).ok()?;
+        Some(HeaderView { name: String::from_utf8_lossy(name), value })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.left.max(0) as usize;
+        (left, Some(left))
     }
 }
 
-fn read_header<'a>(buf: &'a [u8], pos: &mut usize) -> Result<HeaderView<'a>, WireError> {
+impl ExactSizeIterator for Headers<'_> {}
+
+type RawHeader<'a> = (&'a [u8], Option<&'a [u8]>);
+
+#[inline]
+fn read_header<'a>(buf: &'a [u8], pos: &mut usize) -> Result<RawHeader<'a>, WireError> {
     let what = "a header's name";
     let name = read_field(buf, pos, what)?.ok_or(WireError::Invalid { what, value: -1 })?;
-    let name = std::str::from_utf8(name).map_err(|e| WireError::Invalid {
-        what: "the UTF-8 of a header's name at byte",
-        value: e.valid_up_to() as i64,
-    })?;
     let value = read_field(buf, pos, "a header's value")?;
-    Ok(HeaderView { name, value })
+    Ok((name, value))
 }
 
 #[inline]
@@ -181,6 +192,7 @@ fn read_field<'a>(buf: &'a [u8], pos: &mut usize, what: &'static str) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::{BatchBuilder, Batches, ProducerStamp, header};
     use bytes::Bytes;
 
@@ -207,8 +219,39 @@ mod tests {
         let bytes = one_batch(|b| assert!(b.append(0, None, None, headers.into_iter())));
         let batch = Batches::new(Bytes::from(bytes)).next().unwrap().unwrap();
         let record = batch.records().unwrap().next().unwrap().unwrap();
-        let read: Vec<_> = record.headers.map(|h| h.map(|h| (h.name, h.value)).unwrap()).collect();
-        assert_eq!(read, headers);
+        assert_eq!(record.headers.len(), 3);
+        for (read, (name, value)) in record.headers.zip(headers) {
+            assert_eq!(read, HeaderView { name: Cow::Borrowed(name), value });
+        }
+    }
+
+    #[test]
+    fn a_header_name_that_is_not_utf_8_is_still_a_name() {
+        let mut bytes = one_batch(|b| {
+            assert!(b.append(0, None, None, [("ab", Some(&b"v"[..]))].into_iter()));
+        });
+        let at = bytes.len() - 3 - 1;
+        assert_eq!(&bytes[at..at + 2], b"ab");
+        bytes[at] = 0xff;
+        let batch = Batches::new(Bytes::from(bytes)).next().unwrap().unwrap();
+        let mut record = batch.records().unwrap().next().unwrap().unwrap();
+        assert_eq!(record.headers.next().unwrap().name, "\u{fffd}b");
+    }
+
+    #[test]
+    fn a_record_with_a_broken_header_is_refused_as_a_whole() {
+        let bytes = one_batch(|b| {
+            assert!(b.append(0, None, None, [("ab", Some(&b"v"[..]))].into_iter()));
+        });
+        let count_at = bytes.len() - 6;
+        assert_eq!(bytes[count_at..], [2, 4, b'a', b'b', 2, b'v']);
+        // Another count, a name without length, a name and a value that are longer than the record.
+        for (at, byte) in [(0, 4), (0, 0), (0, 1), (0, 0x7e), (1, 1), (1, 0x40), (4, 4), (4, 0)] {
+            let mut bytes = bytes.clone();
+            bytes[count_at + at] = byte;
+            let batch = Batches::new(Bytes::from(bytes)).next().unwrap().unwrap();
+            assert!(batch.records().unwrap().next().unwrap().is_err(), "byte {at} = {byte}");
+        }
     }
 
     #[test]
@@ -222,10 +265,22 @@ mod tests {
     }
 
     #[test]
-    fn bytes_after_the_last_record_are_an_error() {
-        let mut bytes = one_batch(|b| assert!(b.append(0, None, Some(b"x"), std::iter::empty())));
-        bytes[57..61].copy_from_slice(&0i32.to_be_bytes());
-        let batch = Batches::new(Bytes::from(bytes)).next().unwrap().unwrap();
-        assert!(batch.records().unwrap().next().unwrap().is_err());
+    fn bytes_after_the_last_record_take_its_place_as_an_error() {
+        let mut bytes = one_batch(|b| {
+            for value in [b"x", b"y", b"z"] {
+                assert!(b.append(0, None, Some(value), std::iter::empty()));
+            }
+        });
+        let read = |count: i32, bytes: &mut Vec<u8>| {
+            bytes[57..61].copy_from_slice(&count.to_be_bytes());
+            let batch = Batches::new(Bytes::copy_from_slice(bytes)).next().unwrap().unwrap();
+            batch.records().unwrap().map(|r| r.is_ok()).collect::<Vec<_>>()
+        };
+        assert_eq!(read(3, &mut bytes), [true, true, true]);
+        assert_eq!(read(2, &mut bytes), [true, false]);
+        assert_eq!(read(1, &mut bytes), [false]);
+        assert_eq!(read(0, &mut bytes), [] as [bool; 0], "none is announced, so none is looked for");
+        assert_eq!(read(-1, &mut bytes), [false]);
+        assert_eq!(read(i32::MIN, &mut bytes), [false]);
     }
 }

@@ -1,8 +1,8 @@
 //! Variable-length integers, as in `org.apache.kafka.common.utils.ByteUtils`: zig-zag in records,
 //! unsigned in flexible messages (KIP-482).
 //!
-//! Over-long encodings (more than five bytes for 32 bits, ten for 64, or bits past the type) are
-//! refused.
+//! An encoding of more than five bytes for 32 bits, or ten for 64, is refused. Bits of its last byte that
+//! the type has no room for are dropped, as there.
 
 use crate::WireError;
 
@@ -61,7 +61,7 @@ pub fn read_unsigned_varint(buf: &[u8], pos: &mut usize, what: &'static str) -> 
     Ok(read_unsigned::<32>(buf, pos, what)? as u32)
 }
 
-/// Reads a number below `1 << BITS`.
+/// Reads a number of `BITS` bits; there may be more of them for 32, which the callers cut off.
 #[inline]
 fn read_unsigned<const BITS: u32>(buf: &[u8], pos: &mut usize, what: &'static str) -> Result<u64, WireError> {
     let first = *buf.get(*pos).ok_or(WireError::Truncated { what })?;
@@ -74,16 +74,14 @@ fn read_unsigned<const BITS: u32>(buf: &[u8], pos: &mut usize, what: &'static st
     loop {
         let byte = *buf.get(*pos).ok_or(WireError::Truncated { what })?;
         *pos += 1;
-        // The last byte that there may be has neither more bits than are left nor a successor.
-        let left = BITS - shift;
-        if left < 8 && byte >> left != 0 {
-            return Err(WireError::Invalid { what, value: i64::from(byte) });
-        }
         value |= u64::from(byte & 0x7f) << shift;
         if byte < 0x80 {
             return Ok(value);
         }
         shift += 7;
+        if shift >= BITS {
+            return Err(WireError::VarintTooLong { what });
+        }
     }
 }
 
@@ -114,9 +112,10 @@ mod tests {
         fn the_kinds_agree(bytes: Vec<u8>) {
             let (mut at32, mut at64, mut at_unsigned) = (0, 0, 0);
             if let Ok(value) = read_varint(&bytes, &mut at32, "test") {
-                prop_assert_eq!(read_varlong(&bytes, &mut at64, "test"), Ok(i64::from(value)));
                 let raw = ((value << 1) ^ (value >> 31)) as u32;
                 prop_assert_eq!(read_unsigned_varint(&bytes, &mut at_unsigned, "test"), Ok(raw));
+                let long = read_varlong(&bytes, &mut at64, "test").unwrap();
+                prop_assert_eq!(((long << 1) ^ (long >> 63)) as u32, raw);
                 prop_assert_eq!((at32, at32), (at64, at_unsigned));
             }
         }
@@ -124,17 +123,25 @@ mod tests {
 
     #[test]
     fn over_long_encodings_are_refused() {
-        let mut pos = 0;
-        assert!(read_varlong(&[0xff; 11], &mut pos, "test").is_err());
-        let mut out = Vec::new();
-        write_varlong(&mut out, i64::from(i32::MAX) + 1);
-        pos = 0;
-        assert!(read_varint(&out, &mut pos, "test").is_err());
-        for long in [&[0x80, 0x80, 0x80, 0x80, 0x80, 0][..], &[0xff, 0xff, 0xff, 0xff, 0x1f]] {
-            assert!(read_varint(long, &mut 0, "test").is_err(), "{long:x?}");
-            assert!(read_unsigned_varint(long, &mut 0, "test").is_err(), "{long:x?}");
+        let too_long = WireError::VarintTooLong { what: "test" };
+        assert_eq!(read_varlong(&[0xff; 11], &mut 0, "test"), Err(too_long.clone()));
+        let long = [0x80, 0x80, 0x80, 0x80, 0x80, 0];
+        assert_eq!(read_varint(&long, &mut 0, "test"), Err(too_long.clone()));
+        assert_eq!(read_unsigned_varint(&long, &mut 0, "test"), Err(too_long));
+        let cut = read_varint(&long[..4], &mut 0, "test");
+        assert_eq!(cut, Err(WireError::Truncated { what: "test" }));
+    }
+
+    #[test]
+    fn bits_past_the_type_are_dropped() {
+        for last in [0x0f, 0x1f, 0x7f] {
+            let bytes = [0xff, 0xff, 0xff, 0xff, last];
+            assert_eq!(read_unsigned_varint(&bytes, &mut 0, "test"), Ok(u32::MAX), "{last:x}");
         }
-        assert_eq!(read_unsigned_varint(&[0xff, 0xff, 0xff, 0xff, 0x0f], &mut 0, "test"), Ok(u32::MAX));
+        let mut long = [0xff; 10];
+        long[9] = 0x7f;
+        assert_eq!(read_varlong(&long, &mut 0, "test"), Ok(i64::MIN));
+        assert_eq!(read_varint(&[0x80, 0x80, 0x80, 0x80, 0], &mut 0, "test"), Ok(0), "longer than needed");
         assert_eq!(read_varint(&[0xff, 0xff, 0xff, 0xff, 0x0f], &mut 0, "test"), Ok(i32::MIN));
     }
 

@@ -54,7 +54,7 @@ fn check_header(batch: &Batch) -> Result<(), Invalid> {
     if header.is_transactional() {
         return refuse("transactions are not supported by this broker");
     }
-    if header.record_count == 0 || i64::from(header.last_offset_delta) + 1 != i64::from(header.record_count) {
+    if header.record_count <= 0 || i64::from(header.last_offset_delta) + 1 != i64::from(header.record_count) {
         return refuse("the record count does not match the last offset delta");
     }
     if header.producer_id >= 0 && (header.base_sequence < 0 || header.producer_epoch < 0) {

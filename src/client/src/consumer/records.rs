@@ -4,6 +4,7 @@ use super::config::IsolationLevel;
 use super::error::ConsumerError;
 use crate::metadata::TopicPartition;
 use bytes::Bytes;
+use crossdock_wire::control::ControlType;
 use crossdock_wire::{Batch, Batches, Compression, RecordView, Records, WireError};
 use std::sync::Arc;
 
@@ -162,12 +163,13 @@ pub(super) fn read_region(
     let mut batches = Batches::new(region);
     for batch in &mut batches {
         whole_batches = true;
-        match batch.and_then(|batch| check(batch, options.check_crcs)) {
+        let checked = batch.and_then(|batch| check(batch, options.check_crcs));
+        match checked.and_then(|batch| Ok((transactions.voids(&batch)?, batch))) {
             // The broker looks batches up by their last offset, which may be below after compaction.
-            Ok(batch) if batch.header().last_offset() < records.next_offset => {}
-            Ok(batch) => {
+            Ok((_, batch)) if batch.header().last_offset() < records.next_offset => {}
+            Ok((is_void, batch)) => {
                 records.next_offset = batch.header().last_offset().saturating_add(1);
-                if !transactions.voids(&batch) {
+                if !is_void {
                     records.batches.push(batch);
                 }
             }
@@ -193,7 +195,12 @@ fn check(batch: Batch, check_crc: bool) -> Result<Batch, WireError> {
     if check_crc {
         batch.check_crc()?;
     }
-    match batch.header().compression() {
+    let header = batch.header();
+    if header.last_offset_delta < 0 {
+        let value = i64::from(header.last_offset_delta);
+        return Err(WireError::Invalid { what: "a record batch's last offset delta", value });
+    }
+    match header.compression() {
         Compression::None => Ok(batch),
         // Says which codec it is.
         _ => batch.records().map(drop).map(|()| batch),
@@ -217,28 +224,31 @@ impl Transactions {
         Self { upcoming: aborted, open: Vec::new() }
     }
 
-    fn voids(&mut self, batch: &Batch) -> bool {
+    fn voids(&mut self, batch: &Batch) -> Result<bool, WireError> {
         let header = batch.header();
         if self.open.is_empty() && self.upcoming.is_empty() {
-            return false;
+            return Ok(false);
         }
         while let Some(next) = self.upcoming.pop_if(|a| a.first_offset <= header.last_offset()) {
             self.open.push(next.producer_id);
         }
         if header.is_control() {
-            if is_abort_marker(batch) {
+            if is_abort_marker(batch)? {
                 self.open.retain(|id| *id != header.producer_id);
             }
-            return false;
+            return Ok(false);
         }
-        header.is_transactional() && self.open.contains(&header.producer_id)
+        Ok(header.is_transactional() && self.open.contains(&header.producer_id))
     }
 }
 
-/// Whether a control batch ends a transaction by aborting it: its key is a version and a type, 0.
-fn is_abort_marker(batch: &Batch) -> bool {
-    let key = batch.records().ok().and_then(|mut records| records.next()?.ok()?.key);
-    matches!(key, Some([_, _, 0, 0, ..]))
+/// Whether a control batch ends a transaction by aborting it. One without records (compaction leaves the
+/// head) does not.
+fn is_abort_marker(batch: &Batch) -> Result<bool, WireError> {
+    match batch.records()?.next().transpose()? {
+        Some(marker) => Ok(ControlType::parse(marker.key)? == ControlType::Abort),
+        None => Ok(false),
+    }
 }
 
 #[cfg(test)]

@@ -147,13 +147,10 @@ fn halves_of(bytes: Bytes, first_count: i32) -> Result<Option<(BatchBuilder, Bat
     let mut halves = (BatchBuilder::with_capacity(len / 2), BatchBuilder::with_capacity(len / 2));
     for (n, record) in batch.records()?.enumerate() {
         let record = record?;
-        let mut headers = Vec::new();
-        for header in record.headers.clone() {
-            let header = header?;
-            headers.push((header.name, header.value));
-        }
+        let headers: Vec<_> = record.headers.collect();
+        let headers = headers.iter().map(|header| (&*header.name, header.value));
         let half = if n < first_count.unsigned_abs() as usize { &mut halves.0 } else { &mut halves.1 };
-        if !half.append(record.timestamp, record.key, record.value, headers.into_iter()) {
+        if !half.append(record.timestamp, record.key, record.value, headers) {
             return Ok(None);
         }
     }

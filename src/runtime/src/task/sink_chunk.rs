@@ -96,9 +96,7 @@ impl Filling {
             value,
         })?;
         for header in record.headers {
-            let header =
-                header.map_err(|e| ConnectError::bad_record("its headers are corrupt").caused_by(e))?;
-            self.batch.push_fetched_header(header.name, header.value)?;
+            self.batch.push_fetched_header(&header.name, header.value)?;
         }
         Ok(())
     }
