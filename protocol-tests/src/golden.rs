@@ -12,7 +12,8 @@ use crossdock_api::{BigDecimal, Bytes, ConfigMap, Map, Schema, SchemaType, Struc
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 /// A golden case.
@@ -33,11 +34,23 @@ pub enum Expected<'a> {
     },
 }
 
-/// The cases of `golden/<name>`.
-pub fn cases(name: &str) -> Vec<Case> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()));
-    text.lines().map(|line| Case(serde_json::from_str(line).expect("a case is JSON"))).collect()
+/// The folder of the vectors: `$CROSSDOCK_GOLDEN`, else the one of this crate.
+pub fn folder() -> PathBuf {
+    match std::env::var_os("CROSSDOCK_GOLDEN") {
+        Some(folder) if !folder.is_empty() => folder.into(),
+        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("golden"),
+    }
+}
+
+/// The cases of a file, one a line. Blank lines are none; a line that is not JSON is an error with its number.
+pub fn cases(path: &Path) -> io::Result<Vec<Case>> {
+    let text = fs::read_to_string(path)?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let case = |(at, line)| match serde_json::from_str(line) {
+        Ok(case) => Ok(Case(case)),
+        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {error}", at + 1))),
+    };
+    lines.map(case).collect()
 }
 
 impl Case {
@@ -70,6 +83,16 @@ impl Case {
     /// The input.
     pub fn input(&self) -> &Json {
         &self.0["input"]
+    }
+
+    /// A member of the case.
+    pub fn member(&self, name: &str) -> &Json {
+        &self.0[name]
+    }
+
+    /// The full name of the Java class of the expected error.
+    pub fn error_class(&self) -> Option<&str> {
+        self.0["error"]["class"].as_str()
     }
 
     /// Output or error.
@@ -123,7 +146,9 @@ pub fn bytes(json: &Json) -> Option<Bytes> {
 /// A schema; null is none.
 pub fn schema(json: &Json) -> Option<Arc<Schema>> {
     static NAMED: LazyLock<HashMap<String, Json>> = LazyLock::new(|| {
-        serde_json::from_str(include_str!("../golden/schemas.json")).expect("schemas.json is an object")
+        let text = fs::read_to_string(folder().join("schemas.json"));
+        let text = text.unwrap_or_else(|_| include_str!("../golden/schemas.json").to_owned());
+        serde_json::from_str(&text).expect("schemas.json is an object")
     });
     if json.is_null() {
         return None;

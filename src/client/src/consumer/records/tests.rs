@@ -157,3 +157,27 @@ fn records_that_lie_about_their_count_are_one_error() {
     assert!(items[0].is_ok());
     assert!(matches!(items[1], Err(ConsumerError::Records { offset: 3, .. })));
 }
+
+#[test]
+fn a_batch_that_ends_before_it_begins_is_an_error() {
+    let mut bytes = batch(3, 1, -1, 0);
+    bytes[23..27].copy_from_slice(&(-1i32).to_be_bytes());
+    header::seal(&mut bytes).unwrap();
+    let region = read(&[batch(2, 1, -1, 0), bytes], 2, &[], READ);
+    assert_eq!(region.records.next_offset, 3);
+    assert!(matches!(region.error, Some(ConsumerError::Records { offset: 3, .. })));
+}
+
+#[test]
+fn a_marker_that_cannot_be_read_is_an_error_where_it_matters() {
+    let mut bytes = marker(1, 9, false);
+    // Key and value take 4 and 6 bytes at the end; the key's version comes first.
+    let key_at = bytes.len() - 1 - 7 - 4;
+    assert_eq!(bytes[key_at..key_at + 4], [0, 0, 0, 0]);
+    bytes[key_at] = 0x80;
+    header::seal(&mut bytes).unwrap();
+    let log = [batch(0, 1, 9, TRANSACTIONAL), bytes];
+    let region = read(&log, 0, &[(9, 0)], COMMITTED);
+    assert!(matches!(region.error, Some(ConsumerError::Records { offset: 1, .. })));
+    assert!(read(&log, 0, &[(9, 0)], READ).error.is_none());
+}
