@@ -43,6 +43,7 @@ enum Kind {
     Text,
     Blob,
     One(&'static [Field]),
+    Optional(&'static [Field]),
     Structs(&'static [Field]),
     Values(&'static Field),
     Tagged(u32, &'static Field),
@@ -68,6 +69,11 @@ pub const BLOB: Field = Field::new(Kind::Blob);
 /// A struct by itself, which cannot be null.
 pub const fn one(fields: &'static [Field]) -> Field {
     Field::new(Kind::One(fields))
+}
+
+/// A struct that may be null: a byte below 0 for null, else one that is followed by the struct.
+pub const fn optional(fields: &'static [Field]) -> Field {
+    Field::new(Kind::Optional(fields))
 }
 
 /// An array of structs. Null passes.
@@ -213,6 +219,12 @@ impl<'a> Walk<'a> {
                 self.nullable(len)?;
             }
             Kind::One(fields) => self.fields(fields)?,
+            Kind::Optional(fields) => {
+                let is_null = self.take(1)?.iter().any(|byte| byte.cast_signed() < 0);
+                if !is_null {
+                    self.fields(fields)?;
+                }
+            }
             Kind::Structs(fields) => self.each(|walk| walk.fields(fields))?,
             Kind::Values(field) => self.each(|walk| walk.field(field))?,
             // They follow the others.

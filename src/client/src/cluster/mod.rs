@@ -6,6 +6,7 @@
 //! - `pool`: connections by broker and [`ConnectionClass`], with backoff between attempts.
 //! - `refresh`: metadata: concurrent refreshes are merged into one request; a background task renews it.
 //! - `coordinator`: which broker coordinates a group.
+//! - `topic_ids`: names of topics that are known by id.
 //!
 //! # How data flows
 //!
@@ -22,6 +23,7 @@ mod coordinator;
 mod pool;
 mod refresh;
 mod retry;
+mod topic_ids;
 
 pub use coordinator::CoordinatorKind;
 

@@ -4,7 +4,8 @@
 //! fields' own versions matter only where they differ.
 
 use crossdock_wire::shape::{
-    self, BLOB, BOOL, Encoding, Field, INT8, INT16, INT32, INT64, TEXT, UUID, one, structs, tag, values,
+    self, BLOB, BOOL, Encoding, Field, INT8, INT16, INT32, INT64, TEXT, UUID, one, optional, structs, tag,
+    values,
 };
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{HeaderVersion, Request};
@@ -34,6 +35,7 @@ fn is_flexible<R: Request>(version: i16) -> bool {
 fn of(api_key: i16) -> Option<&'static [Field]> {
     Some(match ApiKey::try_from(api_key).ok()? {
         ApiKey::ApiVersions => API_VERSIONS,
+        ApiKey::ConsumerGroupHeartbeat => CONSUMER_GROUP_HEARTBEAT,
         ApiKey::CreateTopics => CREATE_TOPICS,
         ApiKey::DeleteTopics => DELETE_TOPICS,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
@@ -62,6 +64,8 @@ const API_VERSIONS: &[Field] = &[
     tag(2, &structs(&[TEXT.since(3), INT16.since(3), INT16.since(3)])).since(3),
     tag(3, &BOOL).since(3),
 ];
+const CONSUMER_GROUP_HEARTBEAT: &[Field] =
+    &[INT32, INT16, TEXT, TEXT, INT32, INT32, optional(&[structs(&[UUID, values(&INT32)])])];
 const CREATE_TOPICS: &[Field] = &[
     INT32,
     structs(&[

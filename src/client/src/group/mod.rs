@@ -1,4 +1,4 @@
-//! Consumer groups in the classic protocol, and any other group that is coordinated by it.
+//! Consumer groups in both protocols, and any other group that is coordinated by the classic one.
 //!
 //! # Layout
 //!
@@ -7,6 +7,7 @@
 //! - `driver`: the task that carries the machine's actions out; `poll_clock`: whether the application is away.
 //! - [`offsets`]: what a group commits, and how a commit can fail.
 //! - [`protocol`]: the bytes in which consumers tell what they subscribe to and are assigned.
+//! - [`consumer_protocol`]: membership in the protocol of KIP-848; it shares nothing with the above but commits.
 //! - [`assignor`]: how the leader of a consumer group shares partitions out.
 //!
 //! # How data flows
@@ -25,6 +26,7 @@
 //! know nothing of partitions.
 
 pub mod assignor;
+pub mod consumer_protocol;
 pub mod coordinator;
 mod driver;
 pub mod membership;
@@ -32,6 +34,7 @@ pub mod offsets;
 mod poll_clock;
 pub mod protocol;
 
+pub use consumer_protocol::{AssignmentHooks, ConsumerGroup, ConsumerGroupConfig, Subscription};
 pub use coordinator::{Group, GroupConfig, GroupHooks};
 pub use membership::{Generation, GenerationEnd, Member, Standing};
 pub use offsets::{CommitError, OffsetAndMetadata};

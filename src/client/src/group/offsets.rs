@@ -20,8 +20,10 @@ use kafka_protocol::messages::{
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Version 10 names topics by id.
+/// Of members of a classic group. Version 9 only has other error codes.
 const COMMIT_MAX_VERSION: i16 = 8;
+/// With the epoch of a member in the consumer protocol. Version 10 names topics by id.
+const COMMIT_BY_EPOCH_VERSION: i16 = 9;
 /// Version 8 asks for several groups at once.
 const FETCH_MAX_VERSION: i16 = 7;
 
@@ -72,10 +74,14 @@ pub enum CommitError {
 }
 
 /// Whom a commit is made as.
-struct Identity {
-    generation: i32,
-    member_id: Arc<str>,
-    instance_id: Option<Arc<str>>,
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// Generation of a classic group, or epoch of the member.
+    pub(super) generation: i32,
+    pub(super) member_id: Arc<str>,
+    pub(super) instance_id: Option<Arc<str>>,
+    /// Whether `generation` is an epoch (KIP-848).
+    pub(super) by_epoch: bool,
 }
 
 impl Group {
@@ -98,6 +104,7 @@ impl Group {
             generation: generation.id,
             member_id: generation.member_id,
             instance_id: self.config().instance_id.clone(),
+            by_epoch: false,
         };
         let result = commit(self.cluster(), group, &identity, offsets).await;
         let code = match &result {
@@ -121,7 +128,7 @@ pub async fn commit_without_membership(
     group: &Arc<str>,
     offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
 ) -> Result<(), CommitError> {
-    let identity = Identity { generation: -1, member_id: Arc::from(""), instance_id: None };
+    let identity = Identity { generation: -1, member_id: Arc::from(""), instance_id: None, by_epoch: false };
     commit(cluster, group, &identity, offsets).await
 }
 
@@ -176,7 +183,8 @@ fn read_committed(
     Ok(offsets)
 }
 
-async fn commit(
+/// Commits as `identity`; moves of the coordinator are followed.
+pub(super) async fn commit(
     cluster: &Cluster,
     group: &Arc<str>,
     identity: &Identity,
@@ -188,7 +196,8 @@ async fn commit(
     let request = commit_request(group, identity, offsets);
     let what = format!("committing offsets of group {group}");
     let committed = with_retries(cluster, group, &what, || async {
-        let response = attempt(cluster, group, COMMIT_MAX_VERSION, |_| request.clone()).await?;
+        let version = if identity.by_epoch { COMMIT_BY_EPOCH_VERSION } else { COMMIT_MAX_VERSION };
+        let response = attempt(cluster, group, version, |_| request.clone()).await?;
         check_commit(group, &response)
     });
     committed.await.map_err(|error| match error.code() {

@@ -43,6 +43,14 @@ fn nulls_pass() {
 }
 
 #[test]
+fn a_struct_may_be_null() {
+    let layout = &[optional(&[INT16]), BOOL];
+    let check = |bytes: &[u8]| check_whole(layout, bytes, PLAIN, 0);
+    assert_eq!((check(&[0xff, 1]), check(&[1, 0, 7, 1])), (Ok(()), Ok(())));
+    assert_eq!((check(&[]), check(&[1, 0])), (Err(ShapeError::Truncated), Err(ShapeError::Truncated)));
+}
+
+#[test]
 fn a_known_tagged_field_fills_its_bytes() {
     assert_eq!(whole(&[1, 1, 3, 5, 0, 1, 1, 0, 0], FLEXIBLE), Err(ShapeError::TagLength { number: 3 }));
     assert_eq!(whole(&[1, 1, 3, 3, 0, 1, 2, 0], FLEXIBLE), Err(ShapeError::Truncated));

@@ -1,6 +1,7 @@
 use super::super::api_name;
 use super::super::codec::decode_response;
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::consumer_group_heartbeat_response as beat;
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{create_topics_response as create, describe_configs_response as configs};
 use kafka_protocol::messages::{fetch_response as fetch, find_coordinator_response as find};
@@ -56,6 +57,9 @@ fn all_versions_of_all_responses_are_accepted() {
         ApiVersionsRequest => ApiVersionsResponse::default().with_api_keys(two(Default::default()))
             .with_supported_features(two(Default::default())).with_finalized_features_epoch(7);
         ApiVersionsRequest => ApiVersionsResponse::default().with_api_keys(two(Default::default()));
+        ConsumerGroupHeartbeatRequest => ConsumerGroupHeartbeatResponse::default().with_assignment(Some(
+            beat::Assignment::default().with_topic_partitions(two(
+                beat::TopicPartitions::default().with_partitions(two(3))))));
         CreateTopicsRequest => CreateTopicsResponse::default().with_topics(two(
             create::CreatableTopicResult::default().with_configs(Some(two(Default::default())))));
         DeleteTopicsRequest => DeleteTopicsResponse::default().with_responses(two(
