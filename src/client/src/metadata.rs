@@ -58,6 +58,14 @@ pub enum TopicSelection {
     All,
 }
 
+/// A leader that a broker named in the answer to another request (KIP-951).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeaderHint {
+    pub(crate) tp: TopicPartition,
+    pub(crate) leader: NodeId,
+    pub(crate) epoch: i32,
+}
+
 /// The cluster as it was at the last refresh.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -134,6 +142,35 @@ impl MetadataSnapshot {
     /// How many partitions the topic has; `None` if it is unknown.
     pub fn partition_count(&self, topic: &str) -> Option<i32> {
         i32::try_from(self.topic(topic)?.partitions.len()).ok()
+    }
+
+    /// The next snapshot, with leaders of newer epochs that brokers named, and with their addresses. `None` if nothing
+    /// is new; a leader whose address is not known is left out.
+    pub(crate) fn with_leaders(
+        &self,
+        hints: &[LeaderHint],
+        endpoints: impl IntoIterator<Item = BrokerInfo>,
+    ) -> Option<Self> {
+        let mut next = self.clone();
+        next.brokers.extend(endpoints.into_iter().map(|broker| (broker.node, broker)));
+        let mut changed = false;
+        for hint in hints {
+            let (tp, at) = (&hint.tp, usize::try_from(hint.tp.partition).ok());
+            let Some(topic) = next.topics.get_mut(&tp.topic) else { continue };
+            let known = at.and_then(|at| topic.partitions.get(at));
+            let newer = known.is_some_and(|p| p.leader_epoch < hint.epoch);
+            if newer
+                && next.brokers.contains_key(&hint.leader)
+                && let Some(partition) = at.and_then(|at| Arc::make_mut(topic).partitions.get_mut(at))
+            {
+                partition.leader = Some(hint.leader);
+                partition.leader_epoch = hint.epoch;
+                partition.error = ErrorCode::NONE;
+                changed = true;
+            }
+        }
+        next.generation += 1;
+        changed.then_some(next)
     }
 
     /// The next snapshot, after an answer. `all` tells that the answer lists every topic. A partition
@@ -251,6 +288,24 @@ mod tests {
         assert_eq!(anew.leader("a", 0).unwrap(), (NodeId(1), 0), "another topic of the same name");
         let gone = known.updated(answer(vec![topic("a", 1, &[(0, -1, 8)])]), false);
         assert!(gone.leader("a", 0).unwrap_err().is_retriable());
+    }
+
+    #[test]
+    fn leaders_that_brokers_name_are_taken_over_if_they_are_newer() {
+        let known =
+            MetadataSnapshot::default().updated(answer(vec![topic("a", 1, &[(0, 1, 4), (1, 1, 4)])]), false);
+        let hint = |partition, leader, epoch| LeaderHint {
+            tp: TopicPartition::new("a", partition),
+            leader: NodeId(leader),
+            epoch,
+        };
+        let address = Address { host: "h".into(), port: 1 };
+        let broker = BrokerInfo { node: NodeId(2), address, rack: None };
+        let next = known.with_leaders(&[hint(0, 2, 5), hint(1, 2, 4)], [broker.clone()]).unwrap();
+        assert_eq!(next.leader("a", 0).unwrap(), (NodeId(2), 5));
+        assert_eq!(next.leader("a", 1).unwrap(), (NodeId(1), 4), "not newer");
+        assert_eq!((next.brokers.get(&NodeId(2)), next.generation), (Some(&broker), 2));
+        assert!(known.with_leaders(&[hint(0, 3, 5), hint(9, 1, 5), hint(-1, 1, 5)], []).is_none());
     }
 
     #[test]

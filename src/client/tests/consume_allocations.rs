@@ -20,6 +20,7 @@ fn reading_records_allocates_nothing() {
     }
     let region: Bytes = builder.finish(ProducerStamp::NONE, false);
     let fetched = FetchedRecords {
+        leader_epoch: -1,
         topic: "t".into(),
         partition: 0,
         batches: Batches::new(region).map(Result::unwrap).collect(),

@@ -7,7 +7,7 @@
 use super::{Cluster, Inner, attempt};
 use crate::connection::ConnectionClass;
 use crate::error::ClientError;
-use crate::metadata::{MetadataSnapshot, TopicSelection};
+use crate::metadata::{BrokerInfo, LeaderHint, MetadataSnapshot, TopicSelection};
 use crate::seldom::Seldom;
 use crate::sync::lock;
 use crate::text::topic_name;
@@ -94,6 +94,21 @@ impl Cluster {
     /// background, at most once in `retry.backoff.ms`. Does nothing before the first refresh.
     pub fn request_refresh(&self) {
         self.inner.refresher.hint.notify_one();
+    }
+
+    /// Takes over leaders that a broker named in the answer to another request (KIP-951), so that nobody has to ask first.
+    pub(crate) fn learn_leaders(
+        &self,
+        hints: &[LeaderHint],
+        endpoints: impl IntoIterator<Item = BrokerInfo>,
+    ) {
+        self.inner.snapshot.send_if_modified(|snapshot| match snapshot.with_leaders(hints, endpoints) {
+            Some(next) => {
+                *snapshot = Arc::new(next);
+                true
+            }
+            None => false,
+        });
     }
 
     async fn ask(&self, union: &Union) -> Result<MetadataResponse, ClientError> {

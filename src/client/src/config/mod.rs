@@ -5,7 +5,7 @@
 //! - [`ClientConfig`]: the settings that all kinds of clients have in common.
 //! - [`Definition`]: all that is known about a key. `keys`: the tables of them, all of Kafka 4.3's.
 //! - `key`: the Rust type of a key's values. `reader`: a map, checked and read by the tables; warnings.
-//! - `page`: the reference page, written from the tables.
+//! - `duration`: ISO 8601 durations. `page`: the reference page, written from the tables.
 //!
 //! Producers and consumers fill their own settings from the same tables: see
 //! [`crate::producer::ProducerConfig`] and [`crate::ConsumerConfig`].
@@ -17,6 +17,7 @@
 
 mod address;
 mod definition;
+pub(crate) mod duration;
 mod key;
 pub(crate) mod keys;
 mod page;

@@ -49,6 +49,7 @@ fn of(api_key: i16) -> Option<&'static [Field]> {
         ApiKey::Metadata => METADATA,
         ApiKey::OffsetCommit => OFFSET_COMMIT,
         ApiKey::OffsetFetch => OFFSET_FETCH,
+        ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
         ApiKey::Produce => PRODUCE,
         ApiKey::SyncGroup => SYNC_GROUP,
         _ => return None,
@@ -188,6 +189,7 @@ const OFFSET_FETCH: &[Field] = &[
     ])
     .since(8),
 ];
+const OFFSET_FOR_LEADER_EPOCH: &[Field] = &[INT32, structs(&[TEXT, structs(&[INT16, INT32, INT32, INT64])])];
 const PRODUCE: &[Field] = &[
     structs(&[
         TEXT.until(12),

@@ -4,19 +4,21 @@
 //! `org.apache.kafka.clients.consumer.ConsumerConfig` (4.x) has them.
 
 use crate::config::keys::consumer::*;
-use crate::config::{ClientKind, Reader, invalid};
+use crate::config::{ClientKind, Reader, duration, invalid};
 use crate::error::ConfigError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Where to start without a committed offset, or when the position is out of range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OffsetReset {
     /// At the oldest record.
     Earliest,
     /// After the newest record.
     Latest,
+    /// At the first record that is not older than this, by its timestamp (KIP-1106); after the newest one if all are older.
+    ByDuration(Duration),
     /// Nowhere: it is an error.
     None,
 }
@@ -63,7 +65,7 @@ pub struct ConsumerConfig {
     pub check_crcs: bool,
     /// `allow.auto.create.topics`; default true.
     pub allow_auto_create_topics: bool,
-    /// `client.rack`; told to the group's leader.
+    /// `client.rack`; told to the group's leader, and to brokers, which may recommend a replica of that rack (KIP-392).
     pub client_rack: Option<Arc<str>>,
     /// Keys that mean nothing to a consumer. Not an error, since one map often configures several clients.
     pub unused: BTreeSet<String>,
@@ -81,7 +83,10 @@ impl ConsumerConfig {
             auto_offset_reset: match reader.get(AUTO_OFFSET_RESET) {
                 "earliest" => OffsetReset::Earliest,
                 "none" => OffsetReset::None,
-                _ => OffsetReset::Latest,
+                other => match other.strip_prefix("by_duration:").and_then(duration::parse) {
+                    Some(ago) => OffsetReset::ByDuration(ago),
+                    None => OffsetReset::Latest,
+                },
             },
             isolation_level: match reader.get(ISOLATION_LEVEL) {
                 "read_committed" => IsolationLevel::ReadCommitted,
@@ -152,6 +157,8 @@ mod tests {
     fn wrong_values_name_the_key() {
         for (key, value) in [
             ("auto.offset.reset", "newest"),
+            ("auto.offset.reset", "by_duration:-PT1S"),
+            ("auto.offset.reset", "by_duration"),
             ("isolation.level", "x"),
             ("max.poll.records", "0"),
             ("partition.assignment.strategy", "roundrobin"),
@@ -161,6 +168,13 @@ mod tests {
             assert!(error.starts_with(&format!("Invalid value {value} for configuration {key}:")), "{error}");
         }
         assert!(config(&[("heartbeat.interval.ms", "45000")]).is_err());
+    }
+
+    #[test]
+    fn a_reset_by_duration() {
+        let reset = |value| config(&[("auto.offset.reset", value)]).unwrap().auto_offset_reset;
+        let hours = |hours: u64| OffsetReset::ByDuration(Duration::from_secs(3600 * hours));
+        assert_eq!((reset("by_duration:P1DT2H"), reset("by_duration:pt36h")), (hours(26), hours(36)));
     }
 
     #[test]

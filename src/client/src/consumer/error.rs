@@ -64,10 +64,47 @@ pub enum ConsumerError {
         /// The position.
         offset: i64,
     },
+    /// The leader's log agrees with what was consumed only up to an offset below the position: an unclean leader election cut
+    /// records off, and others may have taken their offsets (KIP-320). Only if `auto.offset.reset` is `none`.
+    #[error(
+        "the log of partition {topic}-{partition} was cut off: the position is {offset}, and the leader's log agrees with what \
+         was consumed {}; auto.offset.reset is none: seek to where to go on, or set auto.offset.reset to earliest or latest",
+        agreement(*.agrees_to)
+    )]
+    LogTruncated {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// The position.
+        offset: i64,
+        /// The first offset that differs; `None` if the leader does not know.
+        agrees_to: Option<i64>,
+    },
+    /// The topic was deleted and created anew, and `auto.offset.reset` is `none`.
+    #[error(
+        "topic {topic} was deleted and created anew, so that the position {offset} of partition {partition} means nothing in it, \
+         and auto.offset.reset is none; seek to an offset of the new topic, or set auto.offset.reset to earliest or latest"
+    )]
+    TopicRecreated {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// The position in the old topic.
+        offset: i64,
+    },
     /// A broker's refusal or a failed call; it names topic, partition or group.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The consumer was asked for something that its configuration does not allow.
     #[error(transparent)]
     Config(#[from] ConfigError),
+}
+
+fn agreement(agrees_to: Option<i64>) -> String {
+    match agrees_to {
+        Some(offset) => format!("only below offset {offset}"),
+        None => "nowhere that it knows of".to_owned(),
+    }
 }

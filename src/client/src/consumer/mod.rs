@@ -6,7 +6,7 @@
 //! - [`config`], [`error`]: settings, and what can go wrong.
 //! - [`records`]: [`FetchedRecords`], whole batches that are read as borrowed records.
 //! - `state`: positions, buffers and what to ask next, without I/O.
-//! - `fetcher`: the task that asks.
+//! - `fetcher`: the task that asks; `session`: what a broker remembers of a fetch, `lookup`: offsets and epochs.
 //! - `membership`: its place in the group, whichever group protocol it speaks.
 //! - `member`, `watcher`: its part in a classic group, and the topics that it watches.
 //! - `shared`: what these share, and the events for the application.
@@ -26,10 +26,13 @@
 
 pub mod config;
 pub mod error;
+mod fetch;
 mod fetcher;
+mod lookup;
 mod member;
 mod membership;
 pub mod records;
+mod session;
 mod shared;
 mod state;
 mod watcher;
@@ -181,6 +184,15 @@ impl Consumer {
     /// or not known yet (see [`Consumer::locate`]).
     pub fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.shared.lock().state.position(partition)
+    }
+
+    /// The position as it is to be committed, with the leader epoch that lets the next consumer notice a log that was cut off
+    /// (KIP-320); `None` as [`Consumer::position`].
+    pub fn position_to_commit(&self, partition: &TopicPartition) -> Option<OffsetAndMetadata> {
+        let inner = self.shared.lock();
+        let leader_epoch = inner.state.position_epoch(partition);
+        let offset = inner.state.position(partition)?;
+        Some(OffsetAndMetadata { leader_epoch, ..OffsetAndMetadata::new(offset) })
     }
 
     /// Waits until the positions of all assigned partitions are known, so that [`Consumer::position`] gives them; fetching

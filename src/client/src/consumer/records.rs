@@ -23,6 +23,8 @@ pub struct FetchedRecords {
     pub next_offset: i64,
     /// The partition's high watermark when it was fetched.
     pub high_watermark: i64,
+    /// Leader epoch of the last batch, to be committed with [`Self::next_offset`]; -1 if unknown.
+    pub leader_epoch: i32,
 }
 
 impl FetchedRecords {
@@ -155,6 +157,7 @@ pub(super) fn read_region(
         start_offset,
         next_offset: start_offset,
         high_watermark,
+        leader_epoch: -1,
     };
     let mut transactions = Transactions::new(aborted, options.isolation);
     let some_bytes = !region.is_empty();
@@ -169,6 +172,7 @@ pub(super) fn read_region(
             Ok((_, batch)) if batch.header().last_offset() < records.next_offset => {}
             Ok((is_void, batch)) => {
                 records.next_offset = batch.header().last_offset().saturating_add(1);
+                records.leader_epoch = batch.header().partition_leader_epoch;
                 if !is_void {
                     records.batches.push(batch);
                 }

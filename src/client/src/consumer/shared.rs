@@ -17,6 +17,7 @@ use crate::metadata::TopicPartition;
 use crate::sync::lock;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 #[derive(Debug)]
@@ -66,6 +67,7 @@ impl Shared {
             buffer_bytes: usize::try_from(config.fetch_max_bytes).unwrap_or(0).max(1),
             retry_backoff: cluster.config().retry_backoff,
             retry_backoff_max: cluster.config().retry_backoff_max,
+            replica_max_age: cluster.config().metadata_max_age,
             reset: config.auto_offset_reset,
             has_group: config.group_id.is_some(),
         };
@@ -297,11 +299,13 @@ impl Inner {
 }
 
 impl OffsetReset {
-    /// The timestamp that ListOffsets takes for it.
-    pub(super) fn timestamp(self) -> i64 {
+    /// The timestamp that ListOffsets takes for it, `now` being the time since 1970.
+    pub(super) fn timestamp(self, now: Duration) -> i64 {
         match self {
             Self::Earliest => -2,
             Self::Latest | Self::None => -1,
+            // Negative timestamps have other meanings.
+            Self::ByDuration(ago) => i64::try_from(now.saturating_sub(ago).as_millis()).unwrap_or(i64::MAX),
         }
     }
 }

@@ -6,12 +6,17 @@
 //!
 //! ```text
 //!  Held ─ release ─▶ NeedsCommitted ─▶ NeedsReset ─▶ Active ◀─▶ fetched runs in the ready queue
-//!                        └──── committed offset ───────▶ ▲
-//!                                         seek ──────────┘          Resting (failed, being revoked)
+//!                        └──── committed offset ───────▶ ▲ ▲
+//!                                         seek ──────────┘ └─▶ Unvalidated (the leader changed)
+//!                                                             Resting (failed, being revoked)
 //! ```
+//!
+//! `plan` says what to ask; `leader` follows leaders, and checks positions when they change.
 
+mod leader;
 mod plan;
 
+pub(super) use leader::Agreement;
 pub(super) use plan::{Asked, Question};
 
 use super::config::OffsetReset;
@@ -19,6 +24,7 @@ use super::error::ConsumerError;
 use super::records::{FetchedRecords, Region};
 use crate::error::{BrokerError, ErrorCode};
 use crate::metadata::{MetadataSnapshot, NodeId, TopicPartition};
+use leader::Following;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -29,6 +35,8 @@ pub(super) struct Limits {
     pub(super) buffer_bytes: usize,
     pub(super) retry_backoff: Duration,
     pub(super) retry_backoff_max: Duration,
+    /// How long a replica that a leader recommends is read from before the leader is asked again.
+    pub(super) replica_max_age: Duration,
     pub(super) reset: OffsetReset,
     /// Whether committed offsets are looked up (there is a group).
     pub(super) has_group: bool,
@@ -44,6 +52,8 @@ pub(super) struct State {
     /// A fetch was held back until the application takes something.
     blocked: bool,
     asking_metadata: bool,
+    /// Generation of the metadata that all partitions were compared with; `None` if there are others since.
+    followed: Option<u64>,
     last_stamp: u64,
     /// Regions with records so far.
     turns: u64,
@@ -58,8 +68,13 @@ struct Partition {
     paused: bool,
     /// Offset of the next record that the application gets.
     position: Option<i64>,
+    /// Leader epoch of the record before the position; -1 if unknown.
+    position_epoch: i32,
     /// Offset that the next fetch starts at.
     fetch_offset: i64,
+    /// Leader epoch of the record before the fetch offset; -1 if unknown.
+    fetch_epoch: i32,
+    following: Following,
     /// The lookup for the present phase is under way.
     asked: bool,
     retry_at: Option<Instant>,
@@ -75,6 +90,8 @@ enum Phase {
     NeedsCommitted,
     NeedsReset(OffsetReset),
     Active,
+    /// The leader changed: whether its log holds what is before the fetch offset has to be asked.
+    Unvalidated,
     Resting,
 }
 
@@ -85,10 +102,23 @@ struct Ready {
     item: Result<FetchedRecords, ConsumerError>,
 }
 
+/// An offset from which to go on, and the leader epoch of the record before it, -1 if unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Located {
+    pub(super) offset: i64,
+    pub(super) leader_epoch: i32,
+}
+
 /// What a fetch brought for one partition.
 #[derive(Debug)]
 pub(super) enum Fetched {
     Region(Box<Region>),
+    /// The position is not part of the leader's log, which agrees with it only so far.
+    Diverging(Agreement),
+    /// The leader recommends another replica.
+    Replica(NodeId),
+    /// Another broker leads, and the metadata says so already.
+    Moved,
     Refused(ErrorCode),
     /// The call failed in a way that trying again cannot mend.
     Failed(ConsumerError),
@@ -106,6 +136,7 @@ impl State {
             busy: HashSet::new(),
             blocked: false,
             asking_metadata: false,
+            followed: None,
             last_stamp: 0,
             turns: 0,
         }
@@ -170,6 +201,7 @@ impl State {
     /// Lets held partitions go to work that the application was told of.
     pub(super) fn release(&mut self) -> bool {
         let mut any = false;
+        self.followed = None;
         for partition in self.partitions.values_mut().filter(|p| p.told && p.phase == Phase::Held) {
             any = true;
             partition.phase = match partition.position {
@@ -197,6 +229,11 @@ impl State {
         self.partitions.get(tp)?.position
     }
 
+    /// Leader epoch of the record before the position; -1 if unknown.
+    pub(super) fn position_epoch(&self, tp: &TopicPartition) -> i32 {
+        self.partitions.get(tp).map_or(-1, |p| p.position_epoch)
+    }
+
     /// Whether every partition that is at work knows its position.
     pub(super) fn all_located(&self) -> bool {
         self.partitions.values().all(|p| p.position.is_some() || p.phase == Phase::Resting)
@@ -205,10 +242,14 @@ impl State {
     /// Sets the position; false if the partition is not assigned.
     pub(super) fn seek(&mut self, tp: &TopicPartition, offset: i64) -> bool {
         self.last_stamp += 1;
+        self.followed = None;
         let Some(partition) = self.partitions.get_mut(tp) else { return false };
         partition.stamp = self.last_stamp;
         partition.position = Some(offset);
+        partition.position_epoch = -1;
         partition.fetch_offset = offset;
+        partition.fetch_epoch = -1;
+        partition.following = Following::default();
         partition.asked = false;
         partition.retry_at = None;
         partition.failures = 0;
@@ -231,8 +272,12 @@ impl State {
             // What was fetched behind the last run held no records (control and aborted batches).
             Ok(_) if partition.queued == 0 && partition.phase == Phase::Active => {
                 partition.position = Some(partition.fetch_offset);
+                partition.position_epoch = partition.fetch_epoch;
             }
-            Ok(records) => partition.position = Some(records.next_offset),
+            Ok(records) => {
+                partition.position = Some(records.next_offset);
+                partition.position_epoch = records.leader_epoch;
+            }
             Err(_) => partition.phase = Phase::Resting,
         }
         Some(ready.item)
@@ -243,15 +288,16 @@ impl State {
         &mut self,
         now: Instant,
         asked: Vec<Asked>,
-        offsets: Result<Option<HashMap<TopicPartition, i64>>, ConsumerError>,
+        offsets: Result<Option<HashMap<TopicPartition, Located>>, ConsumerError>,
     ) {
+        self.followed = None;
         for asked in asked {
             let reset = self.limits.reset;
             let Some(partition) = self.current(&asked) else { continue };
             partition.asked = false;
             match &offsets {
                 Ok(Some(offsets)) => match offsets.get(&asked.tp) {
-                    Some(offset) => partition.locate(*offset),
+                    Some(located) => partition.locate(*located),
                     None => {
                         partition.phase = Phase::NeedsReset(reset);
                         self.refuse_reset_none(&asked, None);
@@ -270,12 +316,16 @@ impl State {
         asked: Vec<Asked>,
         mut offsets: HashMap<TopicPartition, Result<i64, ErrorCode>>,
     ) {
+        self.followed = None;
         for asked in asked {
             let answer = offsets.remove(&asked.tp);
             let Some(partition) = self.current(&asked) else { continue };
             partition.asked = false;
             match answer {
-                Some(Ok(offset)) => partition.locate(offset),
+                // Every record is older than that: there is nothing to read yet.
+                Some(Ok(offset)) if offset < 0 => partition.phase = Phase::NeedsReset(OffsetReset::Latest),
+                // Without an epoch: what was looked up just now need not be checked.
+                Some(Ok(offset)) => partition.locate(Located { offset, leader_epoch: -1 }),
                 Some(Err(code)) if !code.is_retriable() => self.refused(asked, code, "ListOffsets"),
                 _ => self.retry(now, &asked),
             }
@@ -287,32 +337,76 @@ impl State {
         self.busy.remove(&node);
         let mut moved = false;
         for (asked, fetched) in answers {
-            if self.current(&asked).is_none() {
+            // The leader moved meanwhile, and the new one was asked for the same.
+            if self.current(&asked).is_none_or(|p| p.following.asked != Some(node)) {
                 continue;
             }
-            match fetched {
-                Fetched::Region(region) => self.on_region(asked, *region),
-                Fetched::Refused(ErrorCode::OFFSET_OUT_OF_RANGE) => self.out_of_range(&asked),
-                Fetched::Refused(code) if code.is_retriable() => {
-                    moved |= code.refreshes_metadata();
-                    self.retry(now, &asked);
-                }
-                Fetched::Refused(code) => self.refused(asked, code, "Fetch"),
-                Fetched::Failed(error) => self.rest(asked, error),
-                Fetched::Nothing => {
-                    moved = true;
-                    self.retry(now, &asked);
-                }
-            }
+            moved |= self.on_fetched_one(now, node, asked, fetched);
         }
         moved
+    }
+
+    fn on_fetched_one(&mut self, now: Instant, node: NodeId, asked: Asked, fetched: Fetched) -> bool {
+        let code = match fetched {
+            Fetched::Region(region) => {
+                self.on_region(asked, *region);
+                return false;
+            }
+            Fetched::Diverging(agreement) => {
+                self.agree(&asked, agreement);
+                return false;
+            }
+            Fetched::Replica(replica) => {
+                let until = now + self.limits.replica_max_age;
+                if let Some(partition) = self.current(&asked) {
+                    partition.following.replica = Some((replica, until));
+                }
+                return false;
+            }
+            Fetched::Failed(error) => {
+                self.rest(asked, error);
+                return false;
+            }
+            Fetched::Moved => return false,
+            Fetched::Refused(code) => Some(code),
+            Fetched::Nothing => None,
+        };
+        // Whatever is wrong with a replica, the leader is asked next.
+        let at_replica = self.leave_replica(&asked, node);
+        match code {
+            Some(ErrorCode::OFFSET_OUT_OF_RANGE) if at_replica => false,
+            Some(ErrorCode::OFFSET_OUT_OF_RANGE) => {
+                self.out_of_range(&asked);
+                false
+            }
+            // As Java's FetchCollector; a broker's mishap is not the end of a partition, a broken batch is.
+            Some(ErrorCode::OFFSET_NOT_AVAILABLE | ErrorCode::UNKNOWN_SERVER_ERROR) | None => {
+                self.retry(now, &asked);
+                true
+            }
+            Some(code) if code.is_retriable() && code != ErrorCode::CORRUPT_MESSAGE => {
+                self.retry(now, &asked);
+                code.refreshes_metadata()
+            }
+            Some(code) => {
+                self.refused(asked, code, "Fetch");
+                false
+            }
+        }
+    }
+
+    /// Forgets the recommended replica; tells whether it was `node`.
+    fn leave_replica(&mut self, asked: &Asked, node: NodeId) -> bool {
+        let Some(partition) = self.current(asked) else { return false };
+        partition.following.replica.take().is_some_and(|(replica, _)| replica == node)
     }
 
     /// Metadata was asked for the topics of partitions without a known leader.
     pub(super) fn on_metadata(&mut self, now: Instant, metadata: &MetadataSnapshot) {
         self.asking_metadata = false;
         for (tp, partition) in &mut self.partitions {
-            if metadata.leader(&tp.topic, tp.partition).is_err() {
+            let lags = partition.following.behind == Some(metadata.generation);
+            if lags || metadata.leader(&tp.topic, tp.partition).is_err() {
                 partition.pause_for_retry(now, &self.limits);
             }
         }
@@ -324,13 +418,20 @@ impl State {
         self.turns += 1;
         let turn = self.turns;
         let Some(partition) = self.partitions.get_mut(&asked.tp) else { return };
+        if partition.fetch_offset != asked.offset {
+            return;
+        }
         partition.failures = 0;
-        partition.fetch_offset = records.next_offset;
+        if records.next_offset != partition.fetch_offset {
+            partition.fetch_offset = records.next_offset;
+            partition.fetch_epoch = records.leader_epoch;
+        }
         if !records.batches.is_empty() {
             partition.served = turn;
         }
         if empty && partition.queued == 0 {
             partition.position = Some(records.next_offset);
+            partition.position_epoch = partition.fetch_epoch;
         } else if !empty {
             partition.queued += 1;
             let bytes = records.byte_len();
@@ -419,7 +520,10 @@ impl Partition {
             phase: Phase::Held,
             paused: false,
             position: None,
+            position_epoch: -1,
             fetch_offset: 0,
+            fetch_epoch: -1,
+            following: Following::default(),
             asked: false,
             retry_at: None,
             failures: 0,
@@ -434,12 +538,15 @@ impl Partition {
         self.retry_at = Some(now + pause.min(limits.retry_backoff_max));
     }
 
-    fn locate(&mut self, offset: i64) {
+    fn locate(&mut self, Located { offset, leader_epoch }: Located) {
         self.phase = Phase::Active;
         self.fetch_offset = offset;
+        self.fetch_epoch = leader_epoch;
+        self.following.leader = None;
         self.failures = 0;
         if self.queued == 0 {
             self.position = Some(offset);
+            self.position_epoch = leader_epoch;
         }
     }
 }

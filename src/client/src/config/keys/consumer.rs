@@ -1,6 +1,7 @@
 //! Keys that only consumers have.
 
 use super::super::definition::{Definition, Valid};
+use super::super::duration;
 use super::super::key::{Key, List, Text, boolean, int, int_ms, list, optional_text, required_class, text};
 use std::time::Duration;
 
@@ -8,12 +9,10 @@ const DESERIALIZED: &str = "keys and values are given as bytes";
 const NO_SHARE_GROUPS: &str = "there is no share consumer";
 
 fn offset_reset(value: &str) -> Result<(), String> {
-    let is_duration = |text: &str| !text.is_empty() && text.starts_with('P');
+    let duration = value.strip_prefix("by_duration:").and_then(duration::parse);
     match value {
         "earliest" | "latest" | "none" => Ok(()),
-        _ if value.strip_prefix("by_duration:").is_some_and(is_duration) => {
-            Err("by_duration is not supported yet; use earliest, latest or none".to_owned())
-        }
+        _ if duration.is_some() => Ok(()),
         _ => Err(format!(
             "Invalid value `{value}` for configuration auto.offset.reset. The value must be either 'earliest', \
              'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'."
@@ -87,7 +86,6 @@ keys! { CONSUMER:
 
     AUTO_OFFSET_RESET: Text = text("auto.offset.reset", "latest")
         .valid(Valid::Custom("[latest, earliest, none, by_duration:PnDTnHnMn.nS]", offset_reset))
-        .partly("by_duration is refused")
         .doc("Where to start without a committed offset, or when the position is out of range.");
 
     ENABLE_AUTO_COMMIT: bool = boolean("enable.auto.commit", true)
@@ -131,7 +129,6 @@ keys! { CONSUMER:
 
     CLIENT_RACK: Text = text("client.rack", "")
         .low()
-        .partly("told to the group's leader; records are fetched from leaders only")
         .doc("The rack of this client, for assignments and fetching close by.");
 
     EXCLUDE_INTERNAL_TOPICS: bool = boolean("exclude.internal.topics", true)

@@ -3,6 +3,7 @@ use super::super::codec::decode_response;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::consumer_group_heartbeat_response as beat;
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_response as epochs;
 use kafka_protocol::messages::{create_topics_response as create, describe_configs_response as configs};
 use kafka_protocol::messages::{fetch_response as fetch, find_coordinator_response as find};
 use kafka_protocol::messages::{join_group_response as join, leave_group_response as leave};
@@ -87,6 +88,8 @@ fn all_versions_of_all_responses_are_accepted() {
         OffsetFetchRequest => OffsetFetchResponse::default().with_groups(two(
             offsets::OffsetFetchResponseGroup::default().with_topics(two(
                 offsets::OffsetFetchResponseTopics::default().with_partitions(two(Default::default()))))));
+        OffsetForLeaderEpochRequest => OffsetForLeaderEpochResponse::default().with_topics(two(
+            epochs::OffsetForLeaderTopicResult::default().with_partitions(two(Default::default()))));
         ProduceRequest => ProduceResponse::default().with_responses(two(
             produce::TopicProduceResponse::default().with_partition_responses(two(produced.clone()))));
         ProduceRequest => ProduceResponse::default().with_node_endpoints(two(Default::default()))

@@ -6,6 +6,7 @@ use crate::metadata::{MetadataSnapshot, NodeId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
+use uuid::Uuid;
 
 /// Runs of a partition that may wait in the queue before its broker is not asked for more: one that is
 /// taken next, and one that arrives meanwhile.
@@ -15,9 +16,13 @@ const MAX_QUEUED_RUNS: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::consumer) struct Asked {
     pub(in crate::consumer) tp: TopicPartition,
+    /// Nil if it is not known.
+    pub(in crate::consumer) topic_id: Uuid,
     pub(in crate::consumer) stamp: u64,
     /// Offset to fetch from.
     pub(in crate::consumer) offset: i64,
+    /// Leader epoch of the record before it; -1 if unknown.
+    pub(in crate::consumer) offset_epoch: i32,
     /// The leader's epoch by metadata.
     pub(in crate::consumer) leader_epoch: i32,
 }
@@ -26,8 +31,20 @@ pub(in crate::consumer) struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::consumer) enum Question {
     Committed(Vec<Asked>),
-    Offsets { node: NodeId, to: OffsetReset, partitions: Vec<Asked> },
-    Fetch { node: NodeId, partitions: Vec<Asked> },
+    Offsets {
+        node: NodeId,
+        to: OffsetReset,
+        partitions: Vec<Asked>,
+    },
+    /// Up to where the leader's log agrees with positions.
+    Agreements {
+        node: NodeId,
+        partitions: Vec<Asked>,
+    },
+    Fetch {
+        node: NodeId,
+        partitions: Vec<Asked>,
+    },
     Metadata(Vec<Arc<str>>),
 }
 
@@ -47,9 +64,11 @@ impl State {
     /// What to ask now. Everything that is planned counts as asked.
     pub(in crate::consumer) fn plan(&mut self, now: Instant, metadata: &MetadataSnapshot) -> Plan {
         let mut plan = Plan::default();
+        self.follow(metadata);
         self.make_room();
         let mut nodes: BTreeMap<NodeId, Vec<Asked>> = BTreeMap::new();
-        let mut resets: BTreeMap<(NodeId, bool), Vec<Asked>> = BTreeMap::new();
+        let mut resets: BTreeMap<(NodeId, OffsetReset), Vec<Asked>> = BTreeMap::new();
+        let mut unvalidated: BTreeMap<NodeId, Vec<Asked>> = BTreeMap::new();
         let mut committed = Vec::new();
         let mut full = HashSet::new();
         let mut unknown = BTreeSet::new();
@@ -72,18 +91,24 @@ impl State {
                 unknown.insert(tp.topic.clone());
                 continue;
             };
+            if partition.following.behind == Some(metadata.generation) {
+                unknown.insert(tp.topic.clone());
+                continue;
+            }
+            let leader = node;
+            let node = partition.following.read_from(leader, now, metadata);
             match partition.phase {
                 Phase::NeedsReset(to) => {
-                    let earliest = to == OffsetReset::Earliest;
-                    resets.entry((node, earliest)).or_default().push(partition.ask(tp, epoch));
+                    resets.entry((leader, to)).or_default().push(partition.ask(tp, epoch))
                 }
+                Phase::Unvalidated => unvalidated.entry(leader).or_default().push(partition.ask(tp, epoch)),
                 _ if self.busy.contains(&node) => {}
                 _ if partition.queued >= MAX_QUEUED_RUNS => drop(full.insert(node)),
                 _ => nodes.entry(node).or_default().push(partition.ask(tp, epoch)),
             }
         }
         self.ask_metadata(unknown, &mut plan);
-        self.ask_positions(committed, resets, &mut plan);
+        self.ask_positions(committed, resets, unvalidated, &mut plan);
         // A broker holds a fetch until there is something new. If a partition is only left out because the
         // application has not come to it yet, the others would make it wait: so the broker rests as well.
         let no_room = self.buffered >= self.limits.buffer_bytes;
@@ -91,6 +116,11 @@ impl State {
         nodes.retain(|node, _| !no_room && !full.contains(node));
         for (node, mut partitions) in nodes {
             self.busy.insert(node);
+            for asked in &partitions {
+                if let Some(partition) = self.partitions.get_mut(&asked.tp) {
+                    partition.following.asked = Some(node);
+                }
+            }
             partitions.sort_by_key(|a| self.partitions.get(&a.tp).map_or(0, |p| p.served));
             plan.questions.push(Question::Fetch { node, partitions });
         }
@@ -107,10 +137,12 @@ impl State {
     fn ask_positions(
         &mut self,
         committed: Vec<Asked>,
-        resets: BTreeMap<(NodeId, bool), Vec<Asked>>,
+        resets: BTreeMap<(NodeId, OffsetReset), Vec<Asked>>,
+        unvalidated: BTreeMap<NodeId, Vec<Asked>>,
         plan: &mut Plan,
     ) {
-        for asked in committed.iter().chain(resets.values().flatten()) {
+        let positions = committed.iter().chain(resets.values().flatten());
+        for asked in positions.chain(unvalidated.values().flatten()) {
             if let Some(partition) = self.partitions.get_mut(&asked.tp) {
                 partition.asked = true;
             }
@@ -118,9 +150,11 @@ impl State {
         if !committed.is_empty() {
             plan.questions.push(Question::Committed(committed));
         }
-        for ((node, earliest), partitions) in resets {
-            let to = if earliest { OffsetReset::Earliest } else { OffsetReset::Latest };
+        for ((node, to), partitions) in resets {
             plan.questions.push(Question::Offsets { node, to, partitions });
+        }
+        for (node, partitions) in unvalidated {
+            plan.questions.push(Question::Agreements { node, partitions });
         }
     }
 
@@ -144,6 +178,7 @@ impl State {
             {
                 partition.stamp = self.last_stamp;
                 partition.fetch_offset = position;
+                partition.fetch_epoch = partition.position_epoch;
                 self.discard(|of| of == tp);
             }
         }
@@ -151,7 +186,14 @@ impl State {
 }
 
 impl Partition {
-    fn ask(&self, tp: &TopicPartition, leader_epoch: i32) -> Asked {
-        Asked { tp: tp.clone(), stamp: self.stamp, offset: self.fetch_offset, leader_epoch }
+    pub(super) fn ask(&self, tp: &TopicPartition, leader_epoch: i32) -> Asked {
+        Asked {
+            tp: tp.clone(),
+            topic_id: self.following.topic_id,
+            stamp: self.stamp,
+            offset: self.fetch_offset,
+            offset_epoch: self.fetch_epoch,
+            leader_epoch,
+        }
     }
 }

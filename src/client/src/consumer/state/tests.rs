@@ -2,9 +2,14 @@ use super::*;
 use crate::consumer::config::IsolationLevel;
 use crate::consumer::records::{ReadOptions, read_region};
 use crossdock_wire::{BatchBuilder, ProducerStamp};
-use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
 use kafka_protocol::messages::{BrokerId, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
+
+mod leaders;
 
 const NODE: NodeId = NodeId(1);
 
@@ -12,18 +17,27 @@ fn tp(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)
 }
 
-/// Topic `t` whose partition `p` is led by `leaders[p]`.
+/// Topic `t` whose partition `p` is led by `leaders[p]` in epoch 5.
 fn metadata(leaders: &[i32]) -> MetadataSnapshot {
+    led(&MetadataSnapshot::default(), 1, leaders, 5)
+}
+
+/// The snapshot after `last`: topic `t` with this id, these leaders, all in the same epoch.
+fn led(last: &MetadataSnapshot, id: u128, leaders: &[i32], epoch: i32) -> MetadataSnapshot {
     let partitions = (0..).zip(leaders).map(|(partition, leader)| {
         MetadataResponsePartition::default()
             .with_partition_index(partition)
             .with_leader_id(BrokerId(*leader))
-            .with_leader_epoch(5)
+            .with_leader_epoch(epoch)
     });
     let topic = MetadataResponseTopic::default()
         .with_name(Some(TopicName(StrBytes::from_static_str("t"))))
+        .with_topic_id(Uuid::from_u128(id))
         .with_partitions(partitions.collect());
-    MetadataSnapshot::default().updated(MetadataResponse::default().with_topics(vec![topic]), false)
+    let broker = |id| MetadataResponseBroker::default().with_node_id(BrokerId(id)).with_port(9092);
+    let answer =
+        MetadataResponse::default().with_topics(vec![topic]).with_brokers((1..=3).map(broker).collect());
+    last.updated(answer, false)
 }
 
 fn limits() -> Limits {
@@ -31,9 +45,14 @@ fn limits() -> Limits {
         buffer_bytes: 1000,
         retry_backoff: Duration::from_millis(100),
         retry_backoff_max: Duration::from_secs(1),
+        replica_max_age: Duration::from_secs(60),
         reset: OffsetReset::Earliest,
         has_group: false,
     }
+}
+
+fn committed(offset: i64, leader_epoch: i32) -> Located {
+    Located { offset, leader_epoch }
 }
 
 struct Script {
@@ -110,6 +129,7 @@ fn records(asked: &Asked, count: i32) -> Fetched {
     }
     let mut bytes = builder.finish(ProducerStamp::NONE, false).to_vec();
     bytes[..8].copy_from_slice(&asked.offset.to_be_bytes());
+    bytes[12..16].copy_from_slice(&asked.leader_epoch.to_be_bytes());
     region(asked, bytes)
 }
 
@@ -138,7 +158,7 @@ fn positions_come_from_commits_and_else_from_the_reset() {
     assert_eq!(asked.len(), 2);
     assert!(script.plan().is_empty(), "asked once");
 
-    script.state.on_committed(script.now, asked, Ok(Some(HashMap::from([(tp(0), 40)]))));
+    script.state.on_committed(script.now, asked, Ok(Some(HashMap::from([(tp(0), committed(40, -1))]))));
     assert_eq!((script.state.position(&tp(0)), script.state.position(&tp(1))), (Some(40), None));
     let Question::Offsets { to, partitions, .. } = script.plan().remove(0) else { panic!() };
     assert_eq!((to, partitions.len(), script.state.all_located()), (OffsetReset::Earliest, 1, false));
@@ -166,7 +186,7 @@ fn without_commit_and_reset_there_is_an_error_and_the_others_go_on() {
     let mut script = Script::assigned(&[1, 1], limits);
     script.state.release();
     let Question::Committed(asked) = script.plan().remove(0) else { panic!() };
-    script.state.on_committed(script.now, asked, Ok(Some(HashMap::from([(tp(1), 4)]))));
+    script.state.on_committed(script.now, asked, Ok(Some(HashMap::from([(tp(1), committed(4, -1))]))));
     let error = script.state.take().unwrap().unwrap_err();
     assert!(matches!(error, ConsumerError::NoOffset { partition: 0, .. }));
     assert!(script.state.take().is_none(), "told once");
@@ -243,7 +263,7 @@ fn a_full_buffer_of_paused_partitions_is_given_up() {
     // 4 batches of 300 bytes: above the limit of 1000.
     assert!(script.plan().is_empty() && script.state.is_blocked());
     script.state.set_paused(&[tp(0), tp(1)], true);
-    script.answer(Asked { tp: tp(2), stamp: 0, offset: 0, leader_epoch: -1 }, Fetched::Nothing);
+    script.state.on_fetched(script.now, NodeId(3), Vec::new());
     assert_eq!(script.fetches()[0].tp, tp(2), "others go on");
     script.state.set_paused(&[tp(0)], false);
     let asked = script.fetches();
@@ -338,7 +358,7 @@ fn a_leader_that_moved_is_asked_after_a_pause() {
     let answers = vec![(asked, Fetched::Refused(ErrorCode::NOT_LEADER_OR_FOLLOWER))];
     assert!(script.state.on_fetched(script.now, NODE, answers), "metadata is outdated");
     assert!(script.plan().is_empty());
-    script.metadata = metadata(&[2]);
+    script.metadata = led(&script.metadata, 1, &[2], 6);
     script.now += Duration::from_millis(100);
     assert!(matches!(script.plan()[0], Question::Fetch { node: NodeId(2), .. }));
 }

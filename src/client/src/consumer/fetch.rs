@@ -1,0 +1,237 @@
+//! One fetch: the request by the broker's session, the answer as what it brought for each partition.
+//!
+//! Up to version 12 topics go by name, from 13 on by id (KIP-516), if the metadata tells the ids of all. Leaders that an
+//! answer names are known to the whole cluster handle at once (KIP-951). Batches are split and checked here,
+//! once, outside of any lock.
+
+use super::records::{Aborted, ReadOptions, read_region};
+use super::session::{FetchSession, SessionRequest};
+use super::shared::Shared;
+use super::state::{Asked, Fetched};
+use crate::config::Address;
+use crate::connection::ConnectionClass;
+use crate::error::{ClientError, ErrorCode};
+use crate::metadata::{BrokerInfo, LeaderHint, NodeId, TopicPartition};
+use crate::text::{str_bytes, topic_name};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
+use kafka_protocol::messages::fetch_response::{NodeEndpoint, PartitionData};
+use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use kafka_protocol::protocol::StrBytes;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+const MAX_VERSION: i16 = 18;
+/// From the next one on, topics go by id.
+const MAX_NAMED_VERSION: i16 = 12;
+/// Well below the largest frame that a connection takes; the broker may send one batch more.
+const MAX_FETCH_BYTES: i32 = 64 << 20;
+
+/// Fetches `partitions` of one broker. What is missing in the result has nothing new.
+pub(super) async fn fetch(
+    shared: &Shared,
+    node: NodeId,
+    session: &mut FetchSession,
+    partitions: Vec<Asked>,
+) -> Vec<(Asked, Fetched)> {
+    let (is_full, by_id, response) = match call(shared, node, session, &partitions).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            session.lost();
+            return failed(node, error, partitions);
+        }
+    };
+    let code = ErrorCode(response.error_code);
+    let id = response.session_id;
+    let (answers, complete) = match code.ok() {
+        Ok(()) => read(shared, response, partitions, is_full, by_id),
+        Err(code) => {
+            let refused = |asked| (asked, Fetched::Refused(code));
+            (partitions.into_iter().map(refused).collect(), true)
+        }
+    };
+    if session.answered(code, id, complete) {
+        tracing::debug!(%node, %code, "the fetch session is over and begins anew");
+        return Vec::new();
+    }
+    answers
+}
+
+async fn call(
+    shared: &Shared,
+    node: NodeId,
+    session: &mut FetchSession,
+    partitions: &[Asked],
+) -> Result<(bool, bool, FetchResponse), ClientError> {
+    let connection = shared.cluster.connection(node, ConnectionClass::Fetch).await?;
+    let have_ids = partitions.iter().all(|asked| !asked.topic_id.is_nil());
+    let max_version = if have_ids { MAX_VERSION } else { MAX_NAMED_VERSION };
+    let by_id = connection.version_of::<FetchRequest>(max_version)? > MAX_NAMED_VERSION;
+    let ask = session.ask(partitions, by_id);
+    let is_full = ask.is_full();
+    let request = request(shared, partitions, &ask, by_id);
+    let timeout = shared.cluster.config().request_timeout + shared.config.fetch_max_wait;
+    let response = connection.call(max_version, timeout, |_| request).await?;
+    Ok((is_full, by_id, response))
+}
+
+fn failed(node: NodeId, error: ClientError, partitions: Vec<Asked>) -> Vec<(Asked, Fetched)> {
+    match &error {
+        // A broken answer may be an accident of this connection, which is closed now.
+        ClientError::Protocol { .. } => tracing::warn!(%node, %error, "a fetch failed and is repeated"),
+        _ if error.is_retriable() => tracing::info!(%node, %error, "a fetch failed and is repeated"),
+        _ => {
+            let failed = |asked| (asked, Fetched::Failed(error.clone().into()));
+            return partitions.into_iter().map(failed).collect();
+        }
+    }
+    partitions.into_iter().map(|asked| (asked, Fetched::Nothing)).collect()
+}
+
+fn request(shared: &Shared, partitions: &[Asked], ask: &SessionRequest, by_id: bool) -> FetchRequest {
+    let config = &shared.config;
+    let named = |topic: &str| if by_id { Default::default() } else { topic_name(topic) };
+    let id = |id: Uuid| if by_id { id } else { Uuid::nil() };
+    // In the plan's order: the broker fills partitions in the order of the request until fetch.max.bytes.
+    let topics = ask.send.chunk_by(|a, b| partitions[*a].tp.topic == partitions[*b].tp.topic).map(|run| {
+        let first = &partitions[run[0]];
+        let partitions = run.iter().map(|at| {
+            let asked = &partitions[*at];
+            FetchPartition::default()
+                .with_partition(asked.tp.partition)
+                .with_current_leader_epoch(asked.leader_epoch)
+                .with_fetch_offset(asked.offset)
+                .with_log_start_offset(-1)
+                .with_partition_max_bytes(config.max_partition_fetch_bytes)
+        });
+        FetchTopic::default()
+            .with_topic(named(&first.tp.topic))
+            .with_topic_id(id(first.topic_id))
+            .with_partitions(partitions.collect())
+    });
+    let forgotten = ask.forget.chunk_by(|a, b| (&a.0.topic, a.1) == (&b.0.topic, b.1)).map(|run| {
+        ForgottenTopic::default()
+            .with_topic(named(&run[0].0.topic))
+            .with_topic_id(id(run[0].1))
+            .with_partitions(run.iter().map(|(tp, _)| tp.partition).collect())
+    });
+    FetchRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_max_wait_ms(i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX))
+        .with_min_bytes(config.fetch_min_bytes)
+        .with_max_bytes(config.fetch_max_bytes.min(MAX_FETCH_BYTES))
+        .with_isolation_level(config.isolation_level.number())
+        .with_session_id(ask.id)
+        .with_session_epoch(ask.epoch)
+        .with_topics(topics.collect())
+        .with_forgotten_topics_data(forgotten.collect())
+        .with_rack_id(str_bytes(config.client_rack.as_deref().unwrap_or_default()))
+}
+
+/// Reads what came for the partitions that were asked for. The second value tells whether the answer fits the request.
+fn read(
+    shared: &Shared,
+    response: FetchResponse,
+    partitions: Vec<Asked>,
+    is_full: bool,
+    by_id: bool,
+) -> (Vec<(Asked, Fetched)>, bool) {
+    let FetchResponse { responses, node_endpoints, .. } = response;
+    // By id or by name; the other is empty.
+    let mut answered: HashMap<(Uuid, StrBytes, i32), PartitionData> = HashMap::new();
+    for topic in responses {
+        for data in topic.partitions {
+            answered.insert((topic.topic_id, topic.topic.0.clone(), data.partition_index), data);
+        }
+    }
+    let mut answers = Vec::with_capacity(answered.len());
+    let mut complete = true;
+    let mut hints = Vec::new();
+    for asked in partitions {
+        if answered.is_empty() && !is_full {
+            break;
+        }
+        let key = if by_id {
+            (asked.topic_id, StrBytes::default(), asked.tp.partition)
+        } else {
+            (Uuid::nil(), str_bytes(&asked.tp.topic), asked.tp.partition)
+        };
+        let fetched = match answered.remove(&key) {
+            Some(data) => {
+                hints.extend(leader_hint(&asked.tp, &data));
+                read_partition(shared, &asked, data)
+            }
+            None if is_full => {
+                complete = false;
+                Fetched::Nothing
+            }
+            None => continue,
+        };
+        answers.push((asked, fetched));
+    }
+    complete &= answered.is_empty();
+    if !hints.is_empty() {
+        learn_leaders(shared, &hints, &node_endpoints, &mut answers);
+    }
+    (answers, complete)
+}
+
+fn leader_hint(tp: &TopicPartition, data: &PartitionData) -> Option<LeaderHint> {
+    let (leader, epoch) = (data.current_leader.leader_id.0, data.current_leader.leader_epoch);
+    (leader >= 0 && epoch >= 0).then(|| LeaderHint { tp: tp.clone(), leader: NodeId(leader), epoch })
+}
+
+/// Takes over the leaders that an answer names (KIP-951); partitions whose leader is known by that go on there at once.
+fn learn_leaders(
+    shared: &Shared,
+    hints: &[LeaderHint],
+    endpoints: &[NodeEndpoint],
+    answers: &mut [(Asked, Fetched)],
+) {
+    let broker = |e: &NodeEndpoint| {
+        let address = Address { host: e.host.as_str().into(), port: u16::try_from(e.port).ok()? };
+        let node = NodeId(e.node_id.0);
+        Some(BrokerInfo { node, address, rack: e.rack.as_ref().map(|rack| rack.as_str().into()) })
+    };
+    shared.cluster.learn_leaders(hints, endpoints.iter().filter_map(broker));
+    let metadata = shared.cluster.metadata();
+    for (asked, fetched) in answers {
+        let outdated = matches!(
+            fetched,
+            Fetched::Refused(ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH)
+        );
+        let leader = metadata.leader(&asked.tp.topic, asked.tp.partition);
+        if outdated && leader.is_ok_and(|(_, epoch)| epoch > asked.leader_epoch) {
+            *fetched = Fetched::Moved;
+        }
+    }
+}
+
+fn read_partition(shared: &Shared, asked: &Asked, data: PartitionData) -> Fetched {
+    if let Err(code) = ErrorCode(data.error_code).ok() {
+        return Fetched::Refused(code);
+    }
+    let region = data.records.unwrap_or_default();
+    let diverging = (data.diverging_epoch.epoch, data.diverging_epoch.end_offset);
+    if diverging.0 >= 0 && diverging.1 >= 0 {
+        return Fetched::Diverging(Some(diverging));
+    }
+    if region.is_empty() && data.preferred_read_replica.0 >= 0 {
+        return Fetched::Replica(NodeId(data.preferred_read_replica.0));
+    }
+    let options = ReadOptions {
+        check_crcs: shared.config.check_crcs,
+        isolation: shared.config.isolation_level,
+        max_partition_bytes: shared.config.max_partition_fetch_bytes,
+    };
+    let aborted = data.aborted_transactions.unwrap_or_default().into_iter();
+    let aborted =
+        aborted.map(|a| Aborted { producer_id: a.producer_id.0, first_offset: a.first_offset }).collect();
+    Fetched::Region(Box::new(read_region(
+        &asked.tp,
+        region,
+        asked.offset,
+        data.high_watermark,
+        aborted,
+        options,
+    )))
+}
