@@ -1,8 +1,8 @@
 //! The batches of a fetched region.
 
-use crate::WireError;
 use crate::header::{BatchHeader, Compression, HEADER_LEN, LOG_OVERHEAD, MAGIC, compute_crc};
 use crate::record::Records;
+use crate::{CompressionError, WireError, compression};
 use bytes::Bytes;
 
 /// Where the magic byte is, in all formats.
@@ -63,7 +63,7 @@ fn split_batch(rest: &mut Bytes) -> Result<Option<Batch>, WireError> {
         }
         Err(error) => return Err(error),
     };
-    Ok(Some(Batch { header, bytes: rest.split_to(outline.size) }))
+    Ok(Some(Batch { header, bytes: rest.split_to(outline.size), made: false }))
 }
 
 /// What the formats of all magics have in common, as `ByteBufferLogInputStream` reads it.
@@ -90,11 +90,13 @@ impl Outline {
     }
 }
 
-/// One whole batch: its head, and its bytes as a slice of the region it came from.
+/// One whole batch: its head, and its bytes: a slice of the region it came from, or what it was decompressed to.
 #[derive(Debug, Clone)]
 pub struct Batch {
     header: BatchHeader,
     bytes: Bytes,
+    /// The bytes were made here, by decompressing others.
+    made: bool,
 }
 
 impl Batch {
@@ -108,8 +110,12 @@ impl Batch {
         &self.bytes
     }
 
-    /// Compares the CRC with the bytes. Done once a batch, before its records are read.
+    /// Compares the CRC with the bytes. Done once a batch, before it is decompressed and its records are read; a
+    /// batch that was decompressed passes.
     pub fn check_crc(&self) -> Result<(), WireError> {
+        if self.made {
+            return Ok(());
+        }
         let computed = compute_crc(&self.bytes);
         if computed == self.header.crc {
             return Ok(());
@@ -117,24 +123,56 @@ impl Batch {
         Err(WireError::Checksum { base_offset: self.header.base_offset, stored: self.header.crc, computed })
     }
 
-    /// The bytes of the records, without the head; an error if they are compressed by a codec that
-    /// cannot be read.
-    pub fn records_bytes(&self) -> Result<Bytes, WireError> {
-        match self.header.compression() {
-            Compression::None => Ok(self.bytes.slice(HEADER_LEN..)),
-            Compression::Other(codec) => {
-                Err(WireError::UnsupportedCompression { base_offset: self.header.base_offset, codec })
-            }
-        }
+    /// Whether the records are still compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.header.compression() != Compression::None
     }
 
-    /// Walks the records as borrowed views. Does not check the CRC.
+    /// The same batch with its records decompressed, as if it had been written so: head and length are those
+    /// of an uncompressed batch. Only the CRC stays that of the bytes that arrived. Does not check it.
+    ///
+    /// An error if the records would take more than `limit` bytes, or are not what the codec writes. Cheap
+    /// for a batch that is not compressed.
+    pub fn decompressed(&self, limit: usize) -> Result<Self, WireError> {
+        if !self.is_compressed() {
+            return Ok(self.clone());
+        }
+        let base_offset = self.header.base_offset;
+        let refused = |source| match source {
+            CompressionError::Unsupported { codec } => WireError::UnsupportedCompression { base_offset, codec },
+            source => WireError::Compression { base_offset, source },
+        };
+        let compression = self.header.compression();
+        // Lengths are 32 bits wide.
+        let limit = limit.min(i32::MAX as usize - HEADER_LEN);
+        let mut buf = vec![0; HEADER_LEN];
+        compression::decompress(compression, &self.bytes[HEADER_LEN..], limit, &mut buf).map_err(refused)?;
+        let mut header = self.header;
+        header.set_compression(Compression::None);
+        header.batch_length = (buf.len() - LOG_OVERHEAD) as i32;
+        if let Some(head) = buf.first_chunk_mut::<HEADER_LEN>() {
+            header.write(head);
+        }
+        Ok(Self { header, bytes: buf.into(), made: true })
+    }
+
+    /// The bytes of the records, without the head. An error if they are compressed: see [`Self::decompressed`].
+    pub fn records_bytes(&self) -> Result<Bytes, WireError> {
+        self.check_readable()?;
+        Ok(self.bytes.slice(HEADER_LEN..))
+    }
+
+    /// Walks the records as borrowed views. Does not check the CRC. An error if they are compressed: see
+    /// [`Self::decompressed`].
     pub fn records(&self) -> Result<Records<'_>, WireError> {
+        self.check_readable()?;
+        Ok(Records::new(&self.header, &self.bytes[HEADER_LEN..]))
+    }
+
+    fn check_readable(&self) -> Result<(), WireError> {
         match self.header.compression() {
-            Compression::None => Ok(Records::new(&self.header, &self.bytes[HEADER_LEN..])),
-            Compression::Other(codec) => {
-                Err(WireError::UnsupportedCompression { base_offset: self.header.base_offset, codec })
-            }
+            Compression::None => Ok(()),
+            codec => Err(WireError::StillCompressed { base_offset: self.header.base_offset, codec }),
         }
     }
 }

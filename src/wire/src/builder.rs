@@ -1,9 +1,11 @@
 //! The open batch of a producer.
 //!
 //! Records are encoded once, into the buffer that is sent. The head's fields that are known only at
-//! the end (length, deltas, count, producer stamp, CRC) are patched in by [`BatchBuilder::finish`].
+//! the end (length, deltas, count) are patched in by [`BatchBuilder::close`], which also compresses; producer
+//! stamp and CRC by [`ClosedBatch::finish`].
 
-use crate::header::{BatchHeader, HEADER_LEN, LOG_OVERHEAD, seal};
+use crate::compression::{self, Codec};
+use crate::header::{BatchHeader, Compression, HEADER_LEN, LOG_OVERHEAD, seal};
 use crate::varint::{varlong_len, write_varint, write_varlong};
 use bytes::Bytes;
 
@@ -110,30 +112,86 @@ impl BatchBuilder {
         self.buf.len()
     }
 
-    /// Closes the batch: fills in the head and the CRC and gives the bytes for a produce request. The
-    /// base offset is 0; the broker assigns the real one.
-    pub fn finish(mut self, stamp: ProducerStamp, transactional: bool) -> Bytes {
-        let header = BatchHeader {
+    /// Closes the batch and compresses its records. They stay as they are if that does not make them
+    /// smaller, or the codec fails: see [`ClosedBatch::compression`].
+    pub fn close(self, codec: Codec) -> ClosedBatch {
+        let mut buf = self.buf;
+        let mut compression = Compression::None;
+        if codec != Codec::NONE && self.count > 0 {
+            let records = &buf[HEADER_LEN..];
+            let mut compressed = Vec::with_capacity(HEADER_LEN + records.len() / 2);
+            compressed.resize(HEADER_LEN, 0);
+            let outcome = compression::compress(codec, records, &mut compressed);
+            if outcome.is_ok() && compressed.len() < buf.len() {
+                compressed.shrink_to_fit();
+                buf = compressed;
+                compression = codec.compression();
+            }
+        }
+        let mut header = BatchHeader {
             base_offset: 0,
             // `append` keeps the whole batch below i32::MAX.
-            batch_length: (self.buf.len() - LOG_OVERHEAD) as i32,
+            batch_length: (buf.len() - LOG_OVERHEAD) as i32,
             partition_leader_epoch: -1,
             crc: 0,
-            attributes: if transactional { 0x10 } else { 0 },
+            attributes: 0,
             last_offset_delta: (self.count - 1).max(0),
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
-            producer_id: stamp.producer_id,
-            producer_epoch: stamp.producer_epoch,
-            base_sequence: stamp.base_sequence,
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
             record_count: self.count,
         };
-        if let Some(head) = self.buf.first_chunk_mut::<HEADER_LEN>() {
+        header.set_compression(compression);
+        ClosedBatch { header, buf }
+    }
+
+    /// Closes the batch without compressing it, and finishes it.
+    pub fn finish(self, stamp: ProducerStamp, transactional: bool) -> Bytes {
+        self.close(Codec::NONE).finish(stamp, transactional)
+    }
+}
+
+/// A batch that takes no more records and lacks only its stamp and its CRC.
+#[derive(Debug)]
+pub struct ClosedBatch {
+    header: BatchHeader,
+    buf: Vec<u8>,
+}
+
+impl ClosedBatch {
+    /// How its records are compressed.
+    pub fn compression(&self) -> Compression {
+        self.header.compression()
+    }
+
+    /// Length in bytes, with its head.
+    pub fn len(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Whether there is no record in it.
+    pub fn is_empty(&self) -> bool {
+        self.header.record_count == 0
+    }
+
+    /// Fills in the head and the CRC and gives the bytes for a produce request. The base offset is 0; the
+    /// broker assigns the real one.
+    pub fn finish(self, stamp: ProducerStamp, transactional: bool) -> Bytes {
+        let Self { mut header, mut buf } = self;
+        header.producer_id = stamp.producer_id;
+        header.producer_epoch = stamp.producer_epoch;
+        header.base_sequence = stamp.base_sequence;
+        if transactional {
+            header.attributes |= 0x10;
+        }
+        if let Some(head) = buf.first_chunk_mut::<HEADER_LEN>() {
             header.write(head);
         }
         // Cannot fail: the buffer starts with room for the head.
-        let _ = seal(&mut self.buf);
-        Bytes::from(self.buf)
+        let _ = seal(&mut buf);
+        Bytes::from(buf)
     }
 }
 

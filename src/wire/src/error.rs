@@ -1,5 +1,8 @@
 //! What can be wrong with bytes from a peer.
 
+use crate::Compression;
+use crate::compression::CompressionError;
+
 /// Bytes that do not follow Kafka's formats. The peer (or a damaged log) is at fault, never the
 /// caller's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +19,24 @@ pub enum WireError {
         stored: u32,
         /// The CRC of the bytes.
         computed: u32,
+    },
+    /// The records of a batch cannot be decompressed.
+    #[error("record batch at offset {base_offset} cannot be read: {source}")]
+    Compression {
+        /// Base offset of the batch.
+        base_offset: i64,
+        /// What is wrong.
+        source: CompressionError,
+    },
+    /// The records of a batch were asked for before it was decompressed: a mistake of the caller.
+    #[error(
+        "record batch at offset {base_offset} is compressed with {codec}; decompress it before its records are read"
+    )]
+    StillCompressed {
+        /// Base offset of the batch.
+        base_offset: i64,
+        /// The codec.
+        codec: Compression,
     },
     /// A frame announces more bytes than the limit allows.
     #[error(
@@ -55,15 +76,12 @@ pub enum WireError {
         /// The field that could not be read.
         what: &'static str,
     },
-    /// The batch is compressed by a codec that this build cannot read.
-    #[error(
-        "record batch at offset {base_offset} is compressed with codec {codec}, which is not supported; \
-         set compression.type=none or producer on the topic's writers"
-    )]
+    /// The batch is compressed by a codec that does not exist.
+    #[error("record batch at offset {base_offset} is compressed with codec {codec}, which does not exist")]
     UnsupportedCompression {
         /// Base offset of the batch.
         base_offset: i64,
-        /// Codec number of the batch's attributes.
+        /// The codec's number: 5, 6 or 7.
         codec: u8,
     },
     /// The batch is of a format that is unknown, or one that the caller does not take.

@@ -12,6 +12,8 @@ pub const MAGIC: i8 = 2;
 pub(crate) const CRC_AT: usize = 17;
 pub(crate) const CRC_COVERS_FROM: usize = 21;
 
+/// The codec.
+const ATTR_CODEC: i16 = 0x07;
 const ATTR_TIMESTAMP: i16 = 0x08;
 const ATTR_TRANSACTIONAL: i16 = 0x10;
 const ATTR_CONTROL: i16 = 0x20;
@@ -23,8 +25,56 @@ const ATTR_DELETE_HORIZON: i16 = 0x40;
 pub enum Compression {
     /// Not compressed.
     None,
-    /// A codec that this build cannot read, by its number: 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    /// Gzip (RFC 1952).
+    Gzip,
+    /// Snappy, in xerial's framing.
+    Snappy,
+    /// Lz4 frames.
+    Lz4,
+    /// Zstd frames; from Kafka 2.1 (KIP-110).
+    Zstd,
+    /// A number that means nothing: 5, 6 or 7.
     Other(u8),
+}
+
+impl Compression {
+    /// The codec of a number; only the low three bits count.
+    pub fn from_number(number: u8) -> Self {
+        match number & ATTR_CODEC as u8 {
+            0 => Self::None,
+            1 => Self::Gzip,
+            2 => Self::Snappy,
+            3 => Self::Lz4,
+            4 => Self::Zstd,
+            other => Self::Other(other),
+        }
+    }
+
+    /// The number in the attributes.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Gzip => 1,
+            Self::Snappy => 2,
+            Self::Lz4 => 3,
+            Self::Zstd => 4,
+            Self::Other(number) => number & ATTR_CODEC as u8,
+        }
+    }
+}
+
+impl std::fmt::Display for Compression {
+    /// The name that `compression.type` has for it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Gzip => f.write_str("gzip"),
+            Self::Snappy => f.write_str("snappy"),
+            Self::Lz4 => f.write_str("lz4"),
+            Self::Zstd => f.write_str("zstd"),
+            Self::Other(number) => write!(f, "codec {number}"),
+        }
+    }
 }
 
 /// What the timestamps of a batch mean.
@@ -142,10 +192,12 @@ impl BatchHeader {
 
     /// The codec of the records.
     pub fn compression(&self) -> Compression {
-        match (self.attributes & 0x07) as u8 {
-            0 => Compression::None,
-            codec => Compression::Other(codec),
-        }
+        Compression::from_number((self.attributes & ATTR_CODEC) as u8)
+    }
+
+    /// Marks the batch as compressed with this codec.
+    pub fn set_compression(&mut self, compression: Compression) {
+        self.attributes = (self.attributes & !ATTR_CODEC) | i16::from(compression.number());
     }
 
     /// What the timestamps mean.

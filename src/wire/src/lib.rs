@@ -9,6 +9,7 @@
 //!   encoded where they will be sent from; length, count and CRC are patched in when it is closed.
 //! - [`batches`]: [`Batches`], which walks the batches of a fetched region.
 //! - [`record`]: [`Records`], which walks the records of one batch lazily, as borrowed views.
+//! - [`compression`]: gzip, snappy, lz4 and zstd, bounded.
 //! - [`control`]: what the records of control batches say.
 //! - [`varint`]: the varints that records and flexible messages are made of.
 //! - [`shape`]: whether a message's bytes follow its layout. What passes can be handed to a decoder that
@@ -17,8 +18,8 @@
 //! # How data flows
 //!
 //! ```text
-//! append(key, value) ─▶ BatchBuilder ─▶ finish() ─▶ Bytes ─▶ produce request
-//! fetch response ─▶ Bytes ─▶ Batches ─▶ Batch (CRC checked once) ─▶ Records ─▶ RecordView<'_>
+//! append(key, value) ─▶ BatchBuilder ─▶ close(codec) ─▶ ClosedBatch ─▶ finish() ─▶ Bytes ─▶ produce request
+//! fetch response ─▶ Bytes ─▶ Batches ─▶ Batch (CRC checked once) ─▶ decompressed() ─▶ Records ─▶ RecordView<'_>
 //! message ─▶ shape::check(layout) ─▶ the decoder of messages
 //! ```
 //!
@@ -29,6 +30,7 @@
 
 pub mod batches;
 pub mod builder;
+pub mod compression;
 pub mod control;
 mod error;
 pub mod frame;
@@ -38,7 +40,8 @@ pub mod shape;
 pub mod varint;
 
 pub use batches::{Batch, Batches};
-pub use builder::{BatchBuilder, ProducerStamp};
+pub use builder::{BatchBuilder, ClosedBatch, ProducerStamp};
+pub use compression::{Codec, CompressionError};
 pub use error::WireError;
 pub use header::{BatchHeader, Compression, HEADER_LEN, TimestampType};
 pub use record::{HeaderView, Headers, RecordView, Records};

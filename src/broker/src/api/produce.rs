@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Number of zstd in a batch's attributes; allowed since version 7 (KIP-110).
-const ZSTD: u8 = 4;
 
 pub(crate) struct Produce;
 
@@ -103,7 +102,7 @@ fn append(topic: &Arc<Topic>, data: PartitionProduceData, version: i16) -> Parti
         Ok(batch) => batch,
         Err(invalid) => return invalid_batch(data.index, invalid),
     };
-    if version < 7 && batch.header().compression() == Compression::Other(ZSTD) {
+    if version < 7 && batch.header().compression() == Compression::Zstd {
         return refused(data.index, ResponseError::UnsupportedCompressionType, None);
     }
     match partition.append(&batch, effects.log_append_time.then(now)) {

@@ -29,6 +29,7 @@ pub(crate) use partition::Partition;
 pub(crate) use validate::{Invalid, validate};
 
 use bytes::{Bytes, BytesMut};
+use crossdock_wire::compression::DEFAULT_LIMIT;
 use crossdock_wire::header::{self, BatchHeader};
 use disk::DiskLog;
 use index::{Index, Span};
@@ -166,8 +167,7 @@ impl PartitionLog {
         }
     }
 
-    /// The first record whose timestamp is at least `timestamp`. In a compressed batch it is the
-    /// batch's first record that is named: earlier than asked for, never later.
+    /// The first record whose timestamp is at least `timestamp`.
     pub(crate) fn find_timestamp(&self, timestamp: i64) -> io::Result<Option<Found>> {
         self.find_in(self.index.span_of_timestamp(timestamp), |at| at >= timestamp)
     }
@@ -188,7 +188,8 @@ impl PartitionLog {
             return Ok(None);
         };
         let first = Found { timestamp: batch.header().max_timestamp, offset: batch.header().base_offset };
-        let Ok(records) = batch.records() else {
+        let batch = batch.decompressed(DEFAULT_LIMIT);
+        let Some(records) = batch.as_ref().ok().and_then(|batch| batch.records().ok()) else {
             return Ok(Some(first));
         };
         let found = records.flatten().find(|record| wanted(record.timestamp));

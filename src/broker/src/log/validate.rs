@@ -1,8 +1,9 @@
 //! What a produced batch must satisfy, as `org.apache.kafka.storage.internals.log.LogValidator` asks for.
 
 use bytes::Bytes;
+use crossdock_wire::compression::DEFAULT_LIMIT;
 use crossdock_wire::header::MAGIC;
-use crossdock_wire::{Batch, Batches, Compression, WireError};
+use crossdock_wire::{Batch, Batches, WireError};
 
 /// Why a batch is refused; each is one error code of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub(crate) enum Invalid {
 }
 
 /// Checks the records of one partition of a produce request: one batch of magic 2, whole and alone,
-/// with a valid CRC and matching counts. The records of an uncompressed batch are walked too; with
-/// `needs_keys` (a compacted topic) each of them must have a key.
+/// with a valid CRC and matching counts. The records are walked too, decompressed if need be; with `needs_keys` (a
+/// compacted topic) each of them must have a key.
 pub(crate) fn validate(records: Option<Bytes>, max_bytes: usize, needs_keys: bool) -> Result<Batch, Invalid> {
     let records = records.unwrap_or_default();
     if records.get(16).is_some_and(|&magic| magic as i8 != MAGIC) {
@@ -65,9 +66,7 @@ fn check_header(batch: &Batch) -> Result<(), Invalid> {
 
 fn check_records(batch: &Batch, needs_keys: bool) -> Result<(), Invalid> {
     let header = batch.header();
-    if header.compression() != Compression::None {
-        return Ok(());
-    }
+    let batch = batch.decompressed(DEFAULT_LIMIT).map_err(|error| Invalid::Corrupt(error.to_string()))?;
     let walk = || -> Result<Option<&'static str>, WireError> {
         let mut expected = header.base_offset;
         for record in batch.records()? {
@@ -94,7 +93,7 @@ fn check_records(batch: &Batch, needs_keys: bool) -> Result<(), Invalid> {
 mod tests {
     use super::*;
     use crate::log::tests::batch_at;
-    use crossdock_wire::header;
+    use crossdock_wire::{BatchBuilder, Codec, ProducerStamp, header};
 
     fn damaged(at: usize, byte: u8, seal: bool) -> Result<Batch, Invalid> {
         let mut bytes = batch_at(1, &["a", "b"]).to_vec();
@@ -109,6 +108,37 @@ mod tests {
     fn a_good_batch_passes() {
         let batch = batch_at(1, &["a", "b"]);
         assert_eq!(validate(Some(batch.clone()), batch.len(), false).unwrap().header().record_count, 2);
+    }
+
+    #[test]
+    fn the_records_of_compressed_batches_are_checked() {
+        for codec in [Codec::GZIP, Codec::SNAPPY, Codec::LZ4, Codec::ZSTD] {
+            let mut builder = BatchBuilder::with_capacity(0);
+            for key in [None, Some(&b"key"[..])] {
+                assert!(builder.append(1, key, Some(&[b'x'; 300]), std::iter::empty()));
+            }
+            let bytes = builder.close(codec).finish(ProducerStamp::NONE, false);
+            let good = validate(Some(bytes.clone()), 1000, false).unwrap();
+            assert_eq!(good.header().compression(), codec.compression());
+            assert_eq!(good.bytes(), &bytes);
+            assert!(matches!(validate(Some(bytes.clone()), 1000, true), Err(Invalid::Record(_))), "keys");
+            let damaged = |damage: &dyn Fn(&mut Vec<u8>)| {
+                let mut bytes = bytes.to_vec();
+                damage(&mut bytes);
+                header::seal(&mut bytes).unwrap();
+                validate(Some(bytes.into()), 1000, false)
+            };
+            let miscounted = damaged(&|bytes| {
+                bytes[26] = 2;
+                bytes[60] = 3;
+            });
+            assert!(miscounted.is_err());
+            assert!(
+                matches!(damaged(&|bytes| bytes[61..].fill(0x55)), Err(Invalid::Corrupt(_))),
+                "{codec:?}"
+            );
+            assert!(matches!(damaged(&|bytes| bytes[22] = 7), Err(Invalid::Corrupt(_))), "no such codec");
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@ use super::config::IsolationLevel;
 use super::error::ConsumerError;
 use crate::metadata::TopicPartition;
 use bytes::Bytes;
+use crossdock_wire::compression::DEFAULT_LIMIT;
 use crossdock_wire::control::ControlType;
-use crossdock_wire::{Batch, Batches, Compression, RecordView, Records, WireError};
+use crossdock_wire::{Batch, Batches, RecordView, Records, WireError};
 use std::sync::Arc;
 
 /// Whole batches of one partition, in the bytes that they arrived in. Holding it holds those bytes.
@@ -204,11 +205,7 @@ fn check(batch: Batch, check_crc: bool) -> Result<Batch, WireError> {
         let value = i64::from(header.last_offset_delta);
         return Err(WireError::Invalid { what: "a record batch's last offset delta", value });
     }
-    match header.compression() {
-        Compression::None => Ok(batch),
-        // Says which codec it is.
-        _ => batch.records().map(drop).map(|()| batch),
-    }
+    batch.decompressed(DEFAULT_LIMIT)
 }
 
 /// Tells which batches belong to aborted transactions, as Java's `CompletedFetch`.
