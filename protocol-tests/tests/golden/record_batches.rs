@@ -136,7 +136,8 @@ fn describe(batch: &Batch, out: &mut Object) -> Result<(), (&'static str, WireEr
 }
 
 fn read_records(batch: &Batch, out: &mut Vec<Json>) -> Result<(), (&'static str, WireError)> {
-    let readable = { batch.decompressed(DEFAULT_LIMIT) }.map_err(|error| (record_error(batch, &error), error))?;
+    let readable =
+        { batch.decompressed(DEFAULT_LIMIT) }.map_err(|error| (record_error(batch, &error), error))?;
     let header = readable.header();
     for record in readable.records().map_err(|error| (record_error(batch, &error), error))? {
         let record = record.map_err(|error| (record_error(batch, &error), error))?;

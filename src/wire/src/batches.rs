@@ -139,7 +139,9 @@ impl Batch {
         }
         let base_offset = self.header.base_offset;
         let refused = |source| match source {
-            CompressionError::Unsupported { codec } => WireError::UnsupportedCompression { base_offset, codec },
+            CompressionError::Unsupported { codec } => {
+                WireError::UnsupportedCompression { base_offset, codec }
+            }
             source => WireError::Compression { base_offset, source },
         };
         let compression = self.header.compression();
