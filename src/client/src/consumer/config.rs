@@ -32,6 +32,15 @@ pub enum IsolationLevel {
     ReadCommitted,
 }
 
+/// Who assigns the partitions of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// A member that the others elect.
+    Classic,
+    /// The coordinator (KIP-848); needs brokers of Kafka 4.0 or newer.
+    Consumer,
+}
+
 /// How to consume.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -40,13 +49,17 @@ pub struct ConsumerConfig {
     pub group_id: Option<Arc<str>>,
     /// `group.instance.id`: makes a static member.
     pub group_instance_id: Option<Arc<str>>,
+    /// `group.protocol`; default classic.
+    pub group_protocol: GroupProtocol,
+    /// `group.remote.assignor`: the coordinator's assignor, in the consumer protocol; its own choice if unset.
+    pub group_remote_assignor: Option<Arc<str>>,
     /// `auto.offset.reset`; default latest.
     pub auto_offset_reset: OffsetReset,
     /// `isolation.level`; default read_uncommitted.
     pub isolation_level: IsolationLevel,
-    /// `session.timeout.ms`; default 45 s.
+    /// `session.timeout.ms`; default 45 s. In the consumer protocol the group's own settings hold instead.
     pub session_timeout: Duration,
-    /// `heartbeat.interval.ms`; default 3 s.
+    /// `heartbeat.interval.ms`; default 3 s. As with the session.
     pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`; default 5 min. How long the application may take between two calls of
     /// [`crate::Consumer::next`].
@@ -75,11 +88,16 @@ impl ConsumerConfig {
     /// Reads the settings; a value that its key does not take is an error that names both.
     pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let reader = Reader::new(map, ClientKind::Consumer)?;
-        check_strategy(&reader)?;
+        let group_protocol = group_protocol(&reader)?;
+        if group_protocol == GroupProtocol::Classic {
+            check_strategy(&reader)?;
+        }
         let named = |text: &str| Some(Arc::from(text)).filter(|text: &Arc<str>| !text.is_empty());
         let config = Self {
             group_id: reader.get(GROUP_ID).and_then(named),
             group_instance_id: reader.get(GROUP_INSTANCE_ID).and_then(named),
+            group_protocol,
+            group_remote_assignor: reader.get(GROUP_REMOTE_ASSIGNOR).and_then(named),
             auto_offset_reset: match reader.get(AUTO_OFFSET_RESET) {
                 "earliest" => OffsetReset::Earliest,
                 "none" => OffsetReset::None,
@@ -119,6 +137,32 @@ impl ConsumerConfig {
     pub fn for_group(group_id: &str) -> Result<Self, ConfigError> {
         Self::from_map(&BTreeMap::from([("group.id".to_owned(), group_id.to_owned())]))
     }
+}
+
+/// The protocol; keys of the other one must not be set, since they would do nothing.
+fn group_protocol(reader: &Reader<'_>) -> Result<GroupProtocol, ConfigError> {
+    let is_set = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
+    if reader.get(GROUP_PROTOCOL).eq_ignore_ascii_case("classic") {
+        if is_set(reader.get(GROUP_REMOTE_ASSIGNOR)) {
+            let text = "group.remote.assignor cannot be set when group.protocol=CLASSIC";
+            return Err(ConfigError::Invalid(text.to_owned()));
+        }
+        return Ok(GroupProtocol::Classic);
+    }
+    let set = [
+        (
+            PARTITION_ASSIGNMENT_STRATEGY.name(),
+            reader.given(PARTITION_ASSIGNMENT_STRATEGY).is_some_and(|s| !s.is_empty()),
+        ),
+        (HEARTBEAT_INTERVAL.name(), reader.given(HEARTBEAT_INTERVAL).is_some()),
+        (SESSION_TIMEOUT.name(), reader.given(SESSION_TIMEOUT).is_some()),
+    ];
+    let set: Vec<_> = set.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
+    if !set.is_empty() {
+        let text = format!("{} cannot be set when group.protocol=CONSUMER", set.join(", "));
+        return Err(ConfigError::Invalid(text));
+    }
+    Ok(GroupProtocol::Consumer)
 }
 
 /// Names or Java classes, by preference. Those that are not there yet may be listed beside `range`, as in
@@ -162,7 +206,7 @@ mod tests {
             ("isolation.level", "x"),
             ("max.poll.records", "0"),
             ("partition.assignment.strategy", "roundrobin"),
-            ("group.protocol", "consumer"),
+            ("group.protocol", "x"),
         ] {
             let error = config(&[(key, value)]).unwrap_err().to_string();
             assert!(error.starts_with(&format!("Invalid value {value} for configuration {key}:")), "{error}");
@@ -175,6 +219,32 @@ mod tests {
         let reset = |value| config(&[("auto.offset.reset", value)]).unwrap().auto_offset_reset;
         let hours = |hours: u64| OffsetReset::ByDuration(Duration::from_secs(3600 * hours));
         assert_eq!((reset("by_duration:P1DT2H"), reset("by_duration:pt36h")), (hours(26), hours(36)));
+    }
+
+    #[test]
+    fn keys_of_the_other_protocol_are_refused_as_in_java() {
+        let consumer = ("group.protocol", "Consumer");
+        let error = |pairs: &[_]| config(pairs).unwrap_err().to_string();
+        assert_eq!(
+            error(&[consumer, ("session.timeout.ms", "10000"), ("heartbeat.interval.ms", "20000")]),
+            "heartbeat.interval.ms, session.timeout.ms cannot be set when group.protocol=CONSUMER"
+        );
+        assert_eq!(
+            error(&[consumer, ("partition.assignment.strategy", "range")]),
+            "partition.assignment.strategy cannot be set when group.protocol=CONSUMER"
+        );
+        assert_eq!(
+            error(&[("group.remote.assignor", "range")]),
+            "group.remote.assignor cannot be set when group.protocol=CLASSIC"
+        );
+        let ok =
+            config(&[consumer, ("group.remote.assignor", "range"), ("partition.assignment.strategy", "")]);
+        let ok = ok.unwrap();
+        assert_eq!(
+            (ok.group_protocol, ok.group_remote_assignor.as_deref()),
+            (GroupProtocol::Consumer, Some("range"))
+        );
+        assert_eq!(config(&[("group.remote.assignor", "")]).unwrap().group_protocol, GroupProtocol::Classic);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! [`Consumer`](super::Consumer) joins, leaves and commits by this alone, and hears of its assignment through
 //! `Shared`; so each protocol is one variant here, with tasks of its own behind it.
 
+use super::config::GroupProtocol;
 use super::member::ConsumerMember;
+use super::remote_member::RemoteMember;
 use super::shared::Shared;
 use super::watcher;
 use crate::group::{Attendance, CommitError, Group, GroupConfig, OffsetAndMetadata, Standing};
@@ -17,6 +19,7 @@ use tracing::Instrument;
 #[derive(Debug)]
 pub(super) enum Membership {
     Classic(Classic),
+    Remote(RemoteMember),
 }
 
 /// JoinGroup and SyncGroup: a member leads and computes the assignment.
@@ -30,12 +33,16 @@ pub(super) struct Classic {
 impl Membership {
     /// Starts what the membership needs; the group is joined with the first subscription.
     pub(super) fn start(shared: &Arc<Shared>, group_id: Arc<str>) -> Self {
-        Self::Classic(Classic::start(shared, group_id))
+        match shared.config.group_protocol {
+            GroupProtocol::Classic => Self::Classic(Classic::start(shared, group_id)),
+            GroupProtocol::Consumer => Self::Remote(RemoteMember::start(shared, group_id)),
+        }
     }
 
     pub(super) fn group_id(&self) -> &Arc<str> {
         match self {
             Self::Classic(classic) => &classic.group.config().group_id,
+            Self::Remote(remote) => &remote.group.config().group_id,
         }
     }
 
@@ -43,6 +50,7 @@ impl Membership {
     pub(super) fn subscribe(&self, topics: Vec<Arc<str>>, joins: bool) {
         match self {
             Self::Classic(classic) => classic.subscribe(topics, joins),
+            Self::Remote(remote) => remote.subscribe(topics.into_iter().collect()),
         }
     }
 
@@ -50,6 +58,7 @@ impl Membership {
     pub(super) fn attend(&self) -> Attendance<'_> {
         match self {
             Self::Classic(classic) => classic.group.attend(),
+            Self::Remote(remote) => remote.group.attend(),
         }
     }
 
@@ -57,6 +66,7 @@ impl Membership {
     pub(super) fn standing(&self) -> Standing {
         match self {
             Self::Classic(classic) => classic.group.standing(),
+            Self::Remote(remote) => remote.group.standing(),
         }
     }
 
@@ -67,6 +77,7 @@ impl Membership {
     ) -> Result<(), CommitError> {
         match self {
             Self::Classic(classic) => classic.group.commit(offsets).await,
+            Self::Remote(remote) => remote.group.commit(offsets).await,
         }
     }
 
@@ -77,6 +88,7 @@ impl Membership {
                 classic.member.subscribe(Vec::new());
                 classic.group.leave().await;
             }
+            Self::Remote(remote) => remote.leave().await,
         }
     }
 }

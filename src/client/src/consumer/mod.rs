@@ -8,7 +8,8 @@
 //! - `state`: positions, buffers and what to ask next, without I/O.
 //! - `fetcher`: the task that asks; `session`: what a broker remembers of a fetch, `lookup`: offsets and epochs.
 //! - `membership`: its place in the group, whichever group protocol it speaks.
-//! - `member`, `watcher`: its part in a classic group, and the topics that it watches.
+//! - `member`, `remote_member`: its part in a group of the classic and of the consumer protocol.
+//! - `watcher`: the topics that it watches.
 //! - `shared`: what these share, and the events for the application.
 //!
 //! # How data flows
@@ -32,12 +33,13 @@ mod lookup;
 mod member;
 mod membership;
 pub mod records;
+mod remote_member;
 mod session;
 mod shared;
 mod state;
 mod watcher;
 
-pub use config::{ConsumerConfig, IsolationLevel, OffsetReset};
+pub use config::{ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
 pub use error::ConsumerError;
 pub use records::{FetchedRecords, RecordIter};
 

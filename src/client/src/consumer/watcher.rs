@@ -10,6 +10,7 @@ use crate::seldom::Seldom;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// While a topic is missing it is looked for this often.
 const MISSING_INTERVAL: Duration = Duration::from_millis(500);
@@ -55,6 +56,46 @@ pub(super) async fn run(shared: Arc<Shared>, member: Arc<ConsumerMember>, group:
         }
         tokio::select! {
             () = member.to_watcher.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Looks after subscribed topics in whose assignment this member has no part: has missing ones created, if
+/// that is allowed, and tells of those that waiting will not bring. Runs until it is aborted.
+pub(super) async fn look_after(shared: Arc<Shared>, mut topics: watch::Receiver<BTreeSet<Arc<str>>>) {
+    let mut missing_long = Seldom::after(Duration::from_secs(5));
+    let mut unreachable = Seldom::after(Duration::ZERO);
+    let mut refused = BTreeMap::new();
+    loop {
+        let wanted = topics.borrow_and_update().clone();
+        let mut wait = shared.cluster.config().metadata_max_age;
+        if !wanted.is_empty() {
+            let named = TopicSelection::Named(wanted.iter().cloned().collect());
+            match shared.cluster.refresh(named, shared.config.allow_auto_create_topics).await {
+                Ok(metadata) => {
+                    report_refused(&shared, &metadata, &wanted, &mut refused);
+                    unreachable.over();
+                    let missing = missing(&metadata, &wanted);
+                    if missing.is_empty() {
+                        missing_long.over();
+                    } else {
+                        wait = wait.min(MISSING_INTERVAL);
+                        if missing_long.allows(Instant::now()) {
+                            warn(&missing, shared.config.allow_auto_create_topics);
+                        }
+                    }
+                }
+                Err(error) => {
+                    if unreachable.allows(Instant::now()) {
+                        tracing::warn!(%error, "the subscribed topics could not be looked up; it is tried again");
+                    }
+                    wait = wait.min(Duration::from_secs(1));
+                }
+            }
+        }
+        tokio::select! {
+            changed = topics.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(wait) => {}
         }
     }

@@ -41,20 +41,23 @@ pub(crate) struct World {
 
 impl World {
     /// A fresh topic and group; all members get `settings`.
+    #[allow(dead_code, reason = "not all tests share their broker")]
     pub(crate) async fn new(partitions: i32, settings: &[(&str, &str)]) -> Self {
-        let bootstrap = Kafka::shared().await.expect("a broker").bootstrap().to_owned();
+        // The broker's least session is 6 s.
+        let defaults = [("heartbeat.interval.ms", "200"), ("session.timeout.ms", "6000")];
+        let bootstrap = Kafka::shared().await.expect("a broker").bootstrap();
+        Self::at(bootstrap, partitions, &[&defaults[..], settings].concat()).await
+    }
+
+    /// As [`World::new`], at another broker and without settings for the group.
+    pub(crate) async fn at(bootstrap: &str, partitions: i32, settings: &[(&str, &str)]) -> Self {
+        let bootstrap = bootstrap.to_owned();
         let cluster = Cluster::new(ClientConfig::new(&bootstrap).unwrap());
         let topic = format!("mixed-{}", Uuid::new_v4());
         let new = NewTopic::new(&topic, partitions, -1);
         assert!(Admin::new(cluster.clone()).create_topic(&new).await.unwrap());
         let group = format!("group-{}", Uuid::new_v4());
-        // The broker's least session is 6 s.
-        let defaults = [
-            ("group.id", &*group),
-            ("auto.offset.reset", "earliest"),
-            ("heartbeat.interval.ms", "200"),
-            ("session.timeout.ms", "6000"),
-        ];
+        let defaults = [("group.id", &*group), ("auto.offset.reset", "earliest")];
         let settings = defaults.iter().chain(settings).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let (tell, inbox) = mpsc::unbounded_channel();
         Self {
@@ -76,15 +79,21 @@ impl World {
 
     /// A new member; its number.
     pub(crate) async fn join(&mut self, kind: Kind) -> usize {
+        self.join_with(kind, &[]).await
+    }
+
+    /// As [`World::join`], with settings of its own.
+    pub(crate) async fn join_with(&mut self, kind: Kind, own: &[(&str, &str)]) -> usize {
         let number = self.members.len();
         let tell = self.tell.clone();
+        let own = own.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let mut settings: Vec<_> = self.settings.iter().cloned().chain(own).collect();
         let member = match kind {
             Kind::Ours => {
-                let config = ConsumerConfig::from_map(&self.settings.iter().cloned().collect()).unwrap();
+                let config = ConsumerConfig::from_map(&settings.into_iter().collect()).unwrap();
                 Member::ours(number, &self.cluster, &self.topic, config, tell)
             }
             Kind::Java => {
-                let mut settings = self.settings.clone();
                 settings.push(("bootstrap.servers".to_owned(), self.bootstrap.clone()));
                 Member::java(number, &self.topic, &settings, tell).await
             }

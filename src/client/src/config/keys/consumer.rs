@@ -52,11 +52,9 @@ keys! { CONSUMER:
     GROUP_PROTOCOL: Text = text("group.protocol", "classic")
         .any_case(&["CONSUMER", "CLASSIC"])
         .high()
-        .refused("only classic is supported yet")
         .doc("Who assigns partitions: a member (classic), or the coordinator (consumer, KIP-848).");
 
     GROUP_REMOTE_ASSIGNOR: Option<Text> = optional_text("group.remote.assignor")
-        .without_effect("only the classic protocol is supported yet, in which a member assigns")
         .doc("Name of the coordinator's assignor, with the consumer protocol.");
 
     PARTITION_ASSIGNMENT_STRATEGY: List = list(

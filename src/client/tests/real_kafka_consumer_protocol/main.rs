@@ -1,0 +1,65 @@
+//! The consumer protocol (KIP-848) at a real broker: members of ours, and of the Java consumer, in one group.
+//!
+//! - `member`, `world`: members of either kind and what must hold whoever they are; shared with the tests of
+//!   the classic protocol.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed set-up ends the test")]
+
+#[path = "../real_kafka_mixed_group/member.rs"]
+mod member;
+#[path = "../real_kafka_mixed_group/world.rs"]
+mod world;
+
+use crossdock_testcontainers::Kafka;
+use tokio::sync::OnceCell;
+use world::{Kind, World};
+
+const CONSUMER: (&str, &str) = ("group.protocol", "consumer");
+
+/// Pace and sessions are the broker's choice in this protocol; Kafka's defaults are 5 s and 45 s.
+async fn broker() -> &'static Kafka {
+    static BROKER: OnceCell<Kafka> = OnceCell::const_new();
+    let start = || {
+        Kafka::builder()
+            .property("group.consumer.min.heartbeat.interval.ms", "100")
+            .property("group.consumer.heartbeat.interval.ms", "200")
+            .property("group.consumer.min.session.timeout.ms", "1000")
+            .property("group.consumer.session.timeout.ms", "6000")
+            .start()
+    };
+    BROKER.get_or_try_init(start).await.expect("a broker")
+}
+
+async fn world(partitions: i32, settings: &[(&str, &str)]) -> World {
+    World::at(broker().await.bootstrap(), partitions, settings).await
+}
+
+async fn shares_in_turn(first: Kind, second: Kind, settings: &[(&str, &str)]) {
+    let mut world = world(6, settings).await;
+    world.produce(3).await;
+    let one = world.join(first).await;
+    world.until("the first has all", |w| w.held(one) == 6 && w.all_read()).await;
+    let two = world.join(second).await;
+    world.until("each has its half", |w| w.held(one) == 3 && w.held(two) == 3).await;
+    assert_eq!(world.given_up(one).len(), 3, "the others stayed");
+    world.produce(3).await;
+    world.until("all is read", World::all_read).await;
+    world.stop(one).await;
+    world.until("the second has all", |w| w.held(two) == 6).await;
+    assert!(world.given_up(two).is_empty(), "it only got more");
+    world.produce(3).await;
+    world.until("all is read", World::all_read).await;
+    world.stop(two).await;
+    world.check();
+}
+
+#[tokio::test]
+async fn members_take_and_give_only_what_moves() {
+    shares_in_turn(Kind::Ours, Kind::Ours, &[CONSUMER]).await;
+}
+
+#[tokio::test]
+async fn it_shares_a_group_with_java() {
+    shares_in_turn(Kind::Ours, Kind::Java, &[CONSUMER]).await;
+    shares_in_turn(Kind::Java, Kind::Ours, &[CONSUMER, ("group.remote.assignor", "range")]).await;
+}
