@@ -86,6 +86,8 @@ pub struct ConsumerConfig {
     pub check_crcs: bool,
     /// `allow.auto.create.topics`; default true.
     pub allow_auto_create_topics: bool,
+    /// `exclude.internal.topics`; default true. Whether patterns that are matched here leave out Kafka's own topics.
+    pub exclude_internal_topics: bool,
     /// `client.rack`; told to the group's leader, and to brokers, which may recommend a replica of that rack (KIP-392).
     pub client_rack: Option<Arc<str>>,
     /// Keys that mean nothing to a consumer. Not an error, since one map often configures several clients.
@@ -130,6 +132,7 @@ impl ConsumerConfig {
             max_partition_fetch_bytes: reader.get(MAX_PARTITION_FETCH_BYTES),
             check_crcs: reader.get(CHECK_CRCS),
             allow_auto_create_topics: reader.get(ALLOW_AUTO_CREATE_TOPICS),
+            exclude_internal_topics: reader.get(EXCLUDE_INTERNAL_TOPICS),
             client_rack: named(reader.get(CLIENT_RACK)),
             unused: reader.unused(),
         };

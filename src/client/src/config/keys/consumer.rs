@@ -128,7 +128,6 @@ keys! { CONSUMER:
         .doc("The rack of this client, for assignments and fetching close by.");
 
     EXCLUDE_INTERNAL_TOPICS: bool = boolean("exclude.internal.topics", true)
-        .without_effect("topics are subscribed to by name, and internal ones too if they are named")
         .doc("Whether patterns leave out internal topics.");
 
     INTERCEPTOR_CLASSES: List = list("interceptor.classes", "")
