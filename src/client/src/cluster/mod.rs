@@ -195,6 +195,8 @@ impl Cluster {
         for (target, address) in self.candidates(pool) {
             match pool.connection(target, ConnectionClass::Admin, &address).await {
                 Ok(connection) => return Ok(connection),
+                // Another broker would say the same, and Kafka's clients do not ask it either.
+                Err(error) if error.is_authentication() => return Err(error),
                 Err(error) => attempts.push(attempt(&address, &error)),
             }
         }

@@ -5,6 +5,7 @@ use crate::config::{Address, ClientConfig};
 use crate::connection::{Connection, ConnectionClass};
 use crate::error::ClientError;
 use crate::sync::lock;
+use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -80,7 +81,9 @@ impl Pool {
         if let Some(at) = not_before {
             tokio::time::sleep_until(at).await;
         }
-        match Connection::connect(address, &self.config, self.setup_timeout(state.backoff.attempts())).await {
+        let timeout = self.setup_timeout(state.backoff.attempts());
+        // Boxed, since connecting is rare and its future, with TLS and SASL in it, is large.
+        match Connection::connect(address, &self.config, timeout).boxed().await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 state.backoff.reset();

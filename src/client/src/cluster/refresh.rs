@@ -125,6 +125,7 @@ impl Cluster {
             };
             match asked.await {
                 Ok(answer) => return Ok(answer),
+                Err(error) if error.is_authentication() => return Err(error),
                 Err(error) => attempts.push(attempt(&address, &error)),
             }
         }

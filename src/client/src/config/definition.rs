@@ -230,9 +230,9 @@ impl Definition {
         self
     }
 
-    /// The value as it is read: secrets as they are, others without surrounding blanks.
+    /// The value as it is read: without surrounding blanks, secrets too (`ConfigDef.parseType`).
     pub(super) fn trim<'a>(&self, value: &'a str) -> &'a str {
-        if self.kind == Kind::Password { value } else { value.trim() }
+        value.trim()
     }
 
     /// Whether the value is the one that holds anyway.

@@ -236,7 +236,7 @@ pub(super) const fn required_class(name: &'static str) -> Key<Option<Text>> {
     key(name, Kind::Class, DefaultValue::Required)
 }
 
-/// A secret; its value is not trimmed and never shown.
+/// A secret; never shown.
 pub(super) const fn password(name: &'static str) -> Key<Option<Text>> {
     key(name, Kind::Password, DefaultValue::Null)
 }

@@ -31,6 +31,7 @@ pub use reader::{ConfigWarning, warnings};
 pub(crate) use reader::{Reader, invalid};
 
 use crate::error::ConfigError;
+use crate::security::Security;
 use keys::common::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -68,13 +69,16 @@ pub struct ClientConfig {
     pub send_buffer: Option<u32>,
     /// `receive.buffer.bytes`: `SO_RCVBUF`; `None` (-1) leaves it to the operating system.
     pub receive_buffer: Option<u32>,
+    /// `security.protocol`, `ssl.*` and `sasl.*`: how connections are encrypted and authenticated.
+    pub security: Security,
     /// Keys that mean nothing here. Not an error, since one map often configures several clients.
     pub unused: BTreeSet<String>,
 }
 
 impl ClientConfig {
     /// Reads the settings. Unknown keys end up in [`Self::unused`]; a value that its key does not take
-    /// is an error that names both.
+    /// is an error that names both. The files of `ssl.*` are read here, if `security.protocol` needs them: a
+    /// store that is missing or cannot be opened is an error at once. A changed file counts for the next client.
     pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let reader = Reader::new(map, ClientKind::Admin)?;
         let Some(servers) = reader.given(BOOTSTRAP_SERVERS) else {
@@ -97,6 +101,7 @@ impl ClientConfig {
             connection_setup_timeout_max: reader.get(CONNECTION_SETUP_TIMEOUT_MAX).max(setup),
             send_buffer: u32::try_from(reader.get(SEND_BUFFER)).ok(),
             receive_buffer: u32::try_from(reader.get(RECEIVE_BUFFER)).ok(),
+            security: Security::read(|key| reader.text(key))?,
             unused: reader.unused(),
         })
     }
@@ -110,6 +115,7 @@ impl ClientConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::security::SecurityProtocol;
 
     fn config(pairs: &[(&str, &str)]) -> Result<ClientConfig, ConfigError> {
         ClientConfig::from_map(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
@@ -145,9 +151,16 @@ mod tests {
     }
 
     #[test]
-    fn only_plaintext_for_now() {
-        let error = config(&[("bootstrap.servers", "a:1"), ("security.protocol", "SASL_SSL")]).unwrap_err();
-        assert!(error.to_string().contains("not supported yet"), "{error}");
-        assert!(config(&[("bootstrap.servers", "a:1"), ("security.protocol", "http")]).is_err());
+    fn security_is_checked_by_the_protocol() {
+        let servers = ("bootstrap.servers", "a:1");
+        let protocol = |name| config(&[servers, ("security.protocol", name), ("ssl.truststore.type", "X")]);
+        assert!(protocol("http").is_err());
+        assert_eq!(protocol("plaintext").unwrap().security.protocol(), SecurityProtocol::Plaintext);
+        let error = protocol("SASL_PLAINTEXT").unwrap_err().to_string();
+        assert!(error.contains("GSSAPI") && error.contains("SCRAM-SHA-256"), "{error}");
+        let location = ("ssl.truststore.location", "/none");
+        let missing = config(&[servers, ("security.protocol", "ssl"), location]).unwrap_err().to_string();
+        assert!(missing.starts_with("ssl.truststore.location=/none cannot be used: "), "{missing}");
+        config(&[servers, location]).unwrap();
     }
 }

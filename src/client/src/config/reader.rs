@@ -49,6 +49,11 @@ impl<'a> Reader<'a> {
         T::of_text(key.definition.trim(value))
     }
 
+    /// The text of a key, checked and trimmed, if it is set.
+    pub(crate) fn text(&self, key: &'static str) -> Option<&'a str> {
+        self.map.get(key).map(|value| value.trim())
+    }
+
     /// Keys of the map that the client does not know.
     pub(crate) fn unused(&self) -> BTreeSet<String> {
         let known = |key: &str| definitions(self.client).any(|d| d.name == key);

@@ -2,13 +2,16 @@
 
 use super::MAX_FRAME_LEN;
 use super::codec::Frame;
+use super::session::Session;
 use crate::error::ClientError;
+use crate::security::{SecurityProtocol, tls_error};
 use crate::sync::lock;
 use bytes::{Buf, Bytes, BytesMut};
 use crossdock_wire::frame::{make_room, take_frame};
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -38,8 +41,14 @@ struct Pending {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) broker: Arc<str>,
+    protocol: SecurityProtocol,
     state: Mutex<State>,
     closing: watch::Sender<bool>,
+    next_id: AtomicI32,
+    /// There if the broker limits how long an authentication holds.
+    pub(super) session: OnceLock<Session>,
+    /// What ended the TLS session, if it was no ordinary end.
+    tls_fault: OnceLock<rustls::Error>,
 }
 
 #[derive(Debug, Default)]
@@ -50,8 +59,36 @@ struct State {
 }
 
 impl Shared {
-    pub(super) fn new(broker: Arc<str>) -> Self {
-        Self { broker, state: Mutex::default(), closing: watch::Sender::new(false) }
+    pub(super) fn new(broker: Arc<str>, protocol: SecurityProtocol) -> Self {
+        Self {
+            broker,
+            protocol,
+            state: Mutex::default(),
+            closing: watch::Sender::new(false),
+            next_id: AtomicI32::new(0),
+            session: OnceLock::new(),
+            tls_fault: OnceLock::new(),
+        }
+    }
+
+    /// The correlation id of the next request.
+    pub(super) fn next_id(&self) -> i32 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What ended the TLS session, if it was no ordinary end.
+    pub(super) fn tls_fault(&self) -> Option<&rustls::Error> {
+        self.tls_fault.get()
+    }
+
+    /// The text of an error of the socket. What TLS found is remembered: it may be the reason why a
+    /// connection cannot be set up.
+    fn broken(&self, what: &str, error: &std::io::Error) -> Arc<str> {
+        if let Some(fault) = tls_error(error) {
+            // The first one counts.
+            let _ = self.tls_fault.set(fault.clone());
+        }
+        format!("cannot {what}: {error}").into()
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -175,6 +212,13 @@ where
     let mut one_way = Vec::new();
     let mut segments = Segments::default();
     while queue.recv_many(&mut batch, COALESCE).await > 0 {
+        if let Some(session) = shared.session.get().filter(|session| session.is_due())
+            && let Err(error) = session.renew(shared, write).await
+        {
+            // What waits was not sent, and is dropped after the reason is known.
+            shared.close(format!("it could not be authenticated again: {error}").into(), None);
+            return None;
+        }
         if !shared.register(&mut batch, &mut segments, &mut one_way) {
             return None;
         }
@@ -186,7 +230,7 @@ where
             for reply in one_way.drain(..) {
                 let _ = reply.send(Err(shared.lost("Produce", true)));
             }
-            return Some(format!("cannot write: {error}").into());
+            return Some(shared.broken("write", &error));
         }
         for reply in one_way.drain(..) {
             let _ = reply.send(Ok(Bytes::new()));
@@ -209,25 +253,79 @@ pub(super) async fn read_loop<R: AsyncRead + Unpin>(shared: Arc<Shared>, read: R
 async fn read_answers<R: AsyncRead + Unpin>(shared: &Shared, mut read: R) -> (Arc<str>, Option<String>) {
     let broken = |reason: String| (Arc::from("the broker broke the protocol"), Some(reason));
     let mut buf = BytesMut::new();
+    let mut answers = 0u64;
     loop {
         loop {
             match take_frame(&mut buf, MAX_FRAME_LEN) {
                 Ok(Some(frame)) => {
+                    answers += 1;
                     if let Err(reason) = shared.answer(frame) {
                         return broken(reason);
                     }
                 }
                 Ok(None) => break,
+                Err(error) if is_tls(&buf) => {
+                    return broken(format!(
+                        "{error}: these are bytes of TLS; set security.protocol to SSL or SASL_SSL"
+                    ));
+                }
                 Err(error) => return broken(error.to_string()),
             }
         }
         make_room(&mut buf, MAX_FRAME_LEN, READ_AHEAD);
         match read.read_buf(&mut buf).await {
-            Ok(0) => return ("the broker closed it".into(), None),
+            Ok(0) => return (closed_by_broker(shared.protocol, answers).into(), None),
             Ok(_) => {}
-            Err(error) => return (format!("cannot read: {error}").into(), None),
+            Err(error) => return (shared.broken("read", &error), None),
         }
     }
+}
+
+/// Writes one request ahead of all that are queued; gives where its answer will come.
+pub(super) async fn write_frames<W: AsyncWrite + Unpin>(
+    shared: &Shared,
+    write: &mut W,
+    frame: Frame,
+) -> Result<oneshot::Receiver<Result<Bytes, ClientError>>, ClientError> {
+    let (reply, answer) = oneshot::channel();
+    let api = frame.api;
+    let mut segments = Segments::default();
+    let mut batch = vec![Outgoing { frame, answered: true, reply }];
+    if !shared.register(&mut batch, &mut segments, &mut Vec::new()) {
+        return Err(shared.lost(api, false));
+    }
+    let written = async {
+        write.write_all_buf(&mut segments).await?;
+        write.flush().await
+    };
+    match written.await {
+        Ok(()) => Ok(answer),
+        Err(error) => {
+            shared.close(shared.broken("write", &error), None);
+            Err(shared.lost(api, true))
+        }
+    }
+}
+
+/// Why a broker hangs up that has answered no or one request: mostly, it expects something else.
+fn closed_by_broker(protocol: SecurityProtocol, answers: u64) -> &'static str {
+    match (protocol, answers) {
+        (SecurityProtocol::Plaintext, 0) => {
+            "the broker closed it; if its listener is one of TLS, set security.protocol to SSL or SASL_SSL"
+        }
+        (SecurityProtocol::Plaintext, 1) => {
+            "the broker closed it; if its listener is one of SASL, set security.protocol to SASL_PLAINTEXT"
+        }
+        (SecurityProtocol::Ssl, 1) => {
+            "the broker closed it; if its listener is one of SASL, set security.protocol to SASL_SSL"
+        }
+        _ => "the broker closed it",
+    }
+}
+
+/// Whether bytes are the beginning of an alert or a handshake of TLS.
+fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, 0x03, ..])
 }
 
 /// Pieces to be written in order, as one [`Buf`] for vectored writes.

@@ -6,6 +6,7 @@
 //! - `codec`: request frames and response bodies.
 //! - `shapes`: the layouts of responses; bodies are checked against them before they are decoded.
 //! - `io`: the two tasks of a connection, one that writes and one that reads.
+//! - `session`: authentication, at the start and again in time.
 //! - [`versions`]: which versions of which APIs the broker speaks.
 //!
 //! # How data flows
@@ -27,6 +28,7 @@
 
 mod codec;
 mod io;
+mod session;
 mod shapes;
 pub mod versions;
 
@@ -35,13 +37,14 @@ pub use versions::ApiVersions;
 
 use crate::config::{Address, ClientConfig};
 use crate::error::{ClientError, ErrorCode};
+use crate::security::{HandshakeError, Ready, SecurityProtocol, TlsClient};
 use crate::text::str_bytes;
 use bytes::Bytes;
 use io::{Outgoing, Shared};
 use kafka_protocol::messages::ApiVersionsRequest;
 use kafka_protocol::protocol::{Request, StrBytes};
+use session::Session;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -72,52 +75,102 @@ pub(crate) const QUEUE_LEN: usize = 64;
 pub struct Connection {
     shared: Arc<Shared>,
     queue: mpsc::Sender<Outgoing>,
-    next_id: AtomicI32,
     client_id: StrBytes,
     versions: ApiVersions,
 }
 
 impl Connection {
-    /// Connects, with TCP_NODELAY, and negotiates API versions; both together within `timeout`. Each
-    /// address that the name resolves to is tried. Dropping the future leaves nothing behind.
+    /// Connects, with TCP_NODELAY; encrypts and authenticates as `config.security` says, and negotiates API
+    /// versions; all together within `timeout`. Each address that the name resolves to is tried. A token for
+    /// OAUTHBEARER is got before, in its own time. Dropping the future leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Authentication`] and [`ClientError::TlsHandshake`] if one side refuses the other: they
+    /// will not go away by trying again.
     pub async fn connect(
         address: &Address,
         config: &ClientConfig,
         timeout: Duration,
     ) -> Result<Self, ClientError> {
         let broker: Arc<str> = address.to_string().into();
+        let security = &config.security;
+        let ready = match &security.sasl {
+            Some(sasl) => Some(sasl.prepare().await?),
+            None => None,
+        };
         let deadline = Instant::now() + timeout;
         let failed = |source| ClientError::Connect { broker: broker.clone(), source: Arc::new(source) };
-        let socket = match tokio::time::timeout_at(deadline, open_socket(address, config)).await {
-            Ok(socket) => socket.map_err(failed)?,
-            Err(_) => {
-                let text = format!("no connection within {} ms", timeout.as_millis());
-                return Err(failed(std::io::Error::new(std::io::ErrorKind::TimedOut, text)));
+        let late = || {
+            let text = format!("no connection within {} ms", timeout.as_millis());
+            failed(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+        };
+        let socket = tokio::time::timeout_at(deadline, open_socket(address, config)).await;
+        let socket = socket.map_err(|_| late())?.map_err(failed)?;
+        let (id, protocol) = (&*config.client_id, security.protocol());
+        let mut connection = match &security.tls {
+            None => {
+                let (read, write) = socket.into_split();
+                Self::start(broker, id, protocol, read, write)
+            }
+            Some(tls) => {
+                let stream = tokio::time::timeout_at(deadline, tls.handshake(&address.host, socket)).await;
+                let stream = stream.map_err(|_| late())?.map_err(|error| match error {
+                    HandshakeError::Refused(reason) => {
+                        ClientError::TlsHandshake { broker: broker.clone(), reason }
+                    }
+                    HandshakeError::Io(error) => failed(error),
+                })?;
+                let (read, write) = tokio::io::split(stream);
+                Self::start(broker, id, protocol, read, write)
             }
         };
-        let (read, write) = socket.into_split();
-        let mut connection = Self::start(broker, &config.client_id, read, write);
-        connection.versions = connection.negotiate(deadline).await?;
-        Ok(connection)
+        match connection.open(config, ready, deadline).await {
+            Ok(()) => Ok(connection),
+            Err(error) => Err(connection.not_opened(error, security.tls.as_ref())),
+        }
+    }
+
+    /// What has to be agreed upon before the first request.
+    async fn open(
+        &mut self,
+        config: &ClientConfig,
+        ready: Option<Ready>,
+        deadline: Instant,
+    ) -> Result<(), ClientError> {
+        self.versions = self.negotiate(deadline).await?;
+        if let (Some(ready), Some(sasl)) = (ready, &config.security.sasl) {
+            let session = Session::open(self, sasl, ready, deadline, config.request_timeout).await?;
+            if let Some(session) = session {
+                // It is set once, here.
+                let _ = self.shared.session.set(session);
+            }
+        }
+        Ok(())
+    }
+
+    /// In TLS 1.3 a broker refuses a client's certificate only after the handshake: what looks like a lost
+    /// connection is a refusal then.
+    fn not_opened(&self, error: ClientError, tls: Option<&TlsClient>) -> ClientError {
+        match (tls, self.shared.tls_fault()) {
+            (Some(tls), Some(fault)) => {
+                ClientError::TlsHandshake { broker: self.broker().clone(), reason: tls.explain(fault) }
+            }
+            _ => error,
+        }
     }
 
     /// Runs a connection over any pair of streams; versions are not negotiated yet.
-    fn start<R, W>(broker: Arc<str>, client_id: &str, read: R, write: W) -> Self
+    fn start<R, W>(broker: Arc<str>, client_id: &str, protocol: SecurityProtocol, read: R, write: W) -> Self
     where
         R: tokio::io::AsyncRead + Unpin + Send + 'static,
         W: tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let shared = Arc::new(Shared::new(broker));
+        let shared = Arc::new(Shared::new(broker, protocol));
         let (queue, outgoing) = mpsc::channel(QUEUE_LEN);
         tokio::spawn(io::write_loop(shared.clone(), write, outgoing));
         tokio::spawn(io::read_loop(shared.clone(), read));
-        Self {
-            shared,
-            queue,
-            next_id: AtomicI32::new(0),
-            client_id: str_bytes(client_id),
-            versions: ApiVersions::default(),
-        }
+        Self { shared, queue, client_id: str_bytes(client_id), versions: ApiVersions::default() }
     }
 
     /// Address of the broker, as connected to.
@@ -185,7 +238,7 @@ impl Connection {
 
     /// The head of the next request; its id is used up.
     pub(crate) fn head(&self, api_key: i16, version: i16, header_version: i16) -> FrameHead {
-        let correlation_id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let correlation_id = self.shared.next_id();
         let client_id = self.client_id.clone();
         FrameHead { api_key, version, header_version, correlation_id, client_id }
     }

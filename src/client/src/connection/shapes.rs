@@ -51,6 +51,8 @@ fn of(api_key: i16) -> Option<&'static [Field]> {
         ApiKey::OffsetFetch => OFFSET_FETCH,
         ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
         ApiKey::Produce => PRODUCE,
+        ApiKey::SaslAuthenticate => SASL_AUTHENTICATE,
+        ApiKey::SaslHandshake => SASL_HANDSHAKE,
         ApiKey::SyncGroup => SYNC_GROUP,
         _ => return None,
     })
@@ -208,4 +210,6 @@ const PRODUCE: &[Field] = &[
     INT32,
     tag(0, &structs(&[INT32.since(10), TEXT.since(10), INT32.since(10), TEXT.since(10)])).since(10),
 ];
+const SASL_AUTHENTICATE: &[Field] = &[INT16, TEXT, BLOB, INT64.since(1)];
+const SASL_HANDSHAKE: &[Field] = &[INT16, values(&TEXT)];
 const SYNC_GROUP: &[Field] = &[INT32.since(1), INT16, TEXT.since(5), TEXT.since(5), BLOB];

@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn pair() -> (Connection, DuplexStream) {
     let (mine, peer) = tokio::io::duplex(1 << 16);
     let (read, write) = tokio::io::split(mine);
-    (Connection::start("peer:1".into(), "me", read, write), peer)
+    (Connection::start("peer:1".into(), "me", SecurityProtocol::Plaintext, read, write), peer)
 }
 
 /// Key, version and correlation id of the next request.

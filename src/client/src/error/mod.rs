@@ -37,6 +37,16 @@ pub enum ConfigError {
         /// The key.
         key: String,
     },
+    /// A file that a key names and that cannot be used.
+    #[error("{key}={path} cannot be used: {reason}")]
+    File {
+        /// The key.
+        key: String,
+        /// The path as given.
+        path: String,
+        /// Why it was refused.
+        reason: String,
+    },
     /// Settings that are fine one by one but not together, or an address that cannot be read.
     #[error("{0}")]
     Invalid(String),
@@ -56,6 +66,26 @@ pub enum ClientError {
         broker: Arc<str>,
         /// What the operating system said.
         source: Arc<io::Error>,
+    },
+    /// The broker and this client did not agree who they are. Trying again does not help (Kafka's
+    /// `SaslAuthenticationException`).
+    #[error("{broker}: authentication by {mechanism} failed: {reason}")]
+    Authentication {
+        /// Address of the broker, or of whoever should have given a token.
+        broker: Arc<str>,
+        /// The SASL mechanism.
+        mechanism: &'static str,
+        /// What was said, and what to do.
+        reason: String,
+    },
+    /// The TLS handshake failed: one side refused the other. Trying again does not help (Kafka's
+    /// `SslAuthenticationException`).
+    #[error("{broker}: the TLS handshake failed: {reason}")]
+    TlsHandshake {
+        /// Address of the broker.
+        broker: Arc<str>,
+        /// What was wrong, and what to do.
+        reason: String,
     },
     /// None of the brokers answered; lists what happened at each.
     #[error("no broker can be reached: {}; check bootstrap.servers, that the brokers run, and that \
@@ -103,8 +133,8 @@ pub enum ClientError {
     },
     /// The peer sent bytes that do not follow the protocol; the connection is closed.
     #[error(
-        "{broker} broke the protocol in its answer to {api}: {reason}; is it a Kafka broker, and is \
-             this a PLAINTEXT listener?"
+        "{broker} broke the protocol in its answer to {api}: {reason}; is it a Kafka broker, and does \
+             security.protocol fit its listener?"
     )]
     Protocol {
         /// Address of the broker.
@@ -250,12 +280,24 @@ impl ClientError {
             | Self::UnknownNode(_) => true,
             Self::Broker(error) => error.code.is_retriable(),
             Self::Exhausted { .. }
+            | Self::Authentication { .. }
+            | Self::TlsHandshake { .. }
             | Self::Config(_)
             | Self::UnsupportedVersion { .. }
             | Self::Protocol { .. }
             | Self::Encode { .. }
             | Self::UnknownPartition { .. }
             | Self::Closed => false,
+        }
+    }
+
+    /// Whether one side refused the other's identity. Such errors end a call at once, whichever broker they
+    /// come from, as in Kafka's clients.
+    pub fn is_authentication(&self) -> bool {
+        match self {
+            Self::Authentication { .. } | Self::TlsHandshake { .. } => true,
+            Self::Exhausted { last, .. } => last.is_authentication(),
+            _ => false,
         }
     }
 

@@ -38,8 +38,8 @@ mod tests {
 
     #[test]
     fn neither_debug_nor_display_shows_it() {
-        let secret = Some(Secret::new("hunter2"));
-        assert_eq!(format!("{secret:?} {}", secret.as_ref().unwrap()), "Some([hidden]) [hidden]");
-        assert_eq!(secret.unwrap().expose(), "hunter2");
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{:?} {secret}", Some(&secret)), "Some([hidden]) [hidden]");
+        assert_eq!(secret.expose(), "hunter2");
     }
 }

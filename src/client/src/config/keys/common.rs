@@ -96,7 +96,6 @@ keys! { COMMON:
 
     SECURITY_PROTOCOL: Text = text("security.protocol", "PLAINTEXT")
         .any_case(&["SASL_SSL", "PLAINTEXT", "SSL", "SASL_PLAINTEXT"])
-        .refused("TLS and SASL are not supported yet; use a PLAINTEXT listener")
         .doc("Whether connections are encrypted (SSL) and authenticated (SASL).");
 
     SECURITY_PROVIDERS: Option<Text> = optional_text("security.providers")

@@ -3,75 +3,66 @@
 use super::super::definition::Definition;
 use super::super::key::{Key, List, Text, list, optional_class, optional_text, password, text};
 
-const NOT_YET: &str = "TLS is not supported yet, and security.protocol refuses it";
-const NO_JAVA: &str = "Java's security providers cannot be loaded; remove the key";
+const FORMATS: &str = "JKS, PKCS12 and PEM, in any case; JKS and PKCS12 are told apart by their content";
 const NO_SUCH_CHOICE: &str = "there is one implementation, which is no choice of Java's";
 
 keys! { TLS:
     SSL_PROTOCOL: Text = text("ssl.protocol", "TLSv1.3")
-        .not_applicable(NOT_YET)
+        .partly("TLSv1.3, TLSv1.2 and TLS")
         .doc("The newest version of TLS that is used.");
 
     SSL_ENABLED_PROTOCOLS: List = list("ssl.enabled.protocols", "TLSv1.2,TLSv1.3")
-        .not_applicable(NOT_YET)
+        .partly("TLSv1.2 and TLSv1.3; older ones beside them are passed over")
         .doc("The versions of TLS that are used.");
 
     SSL_CIPHER_SUITES: List = list("ssl.cipher.suites", "")
         .low()
-        .not_applicable(NOT_YET)
+        .partly("those of TLS 1.3, and of TLS 1.2 with ECDHE and AES-GCM or ChaCha20; others are refused")
         .doc("The cipher suites that are used; all good ones if empty.");
 
     SSL_ENDPOINT_IDENTIFICATION: Text = text("ssl.endpoint.identification.algorithm", "https")
         .low()
-        .not_applicable(NOT_YET)
+        .partly("https and an empty value")
         .doc("How the broker's certificate is compared with its name; empty is not at all.");
 
     SSL_TRUSTSTORE_LOCATION: Option<Text> = optional_text("ssl.truststore.location")
         .high()
-        .not_applicable(NOT_YET)
-        .doc("File of the certificates that are trusted.");
+        .doc("File of the certificates that are trusted; the operating system's if none are set.");
 
     SSL_TRUSTSTORE_PASSWORD: Option<Text> = password("ssl.truststore.password")
         .high()
-        .not_applicable(NOT_YET)
         .doc("Password of that file.");
 
     SSL_TRUSTSTORE_TYPE: Text = text("ssl.truststore.type", "JKS")
-        .not_applicable(NOT_YET)
+        .partly(FORMATS)
         .doc("Format of that file: PEM, PKCS12 or JKS.");
 
     SSL_TRUSTSTORE_CERTIFICATES: Option<Text> = password("ssl.truststore.certificates")
         .high()
-        .not_applicable(NOT_YET)
         .doc("The certificates that are trusted, as PEM text.");
 
     SSL_KEYSTORE_LOCATION: Option<Text> = optional_text("ssl.keystore.location")
         .high()
-        .not_applicable(NOT_YET)
         .doc("File of the client's own key and certificates.");
 
     SSL_KEYSTORE_PASSWORD: Option<Text> = password("ssl.keystore.password")
         .high()
-        .not_applicable(NOT_YET)
         .doc("Password of that file.");
 
     SSL_KEYSTORE_TYPE: Text = text("ssl.keystore.type", "JKS")
-        .not_applicable(NOT_YET)
+        .partly(FORMATS)
         .doc("Format of that file: PEM, PKCS12 or JKS.");
 
     SSL_KEYSTORE_KEY: Option<Text> = password("ssl.keystore.key")
         .high()
-        .not_applicable(NOT_YET)
         .doc("The client's own key, as PEM text.");
 
     SSL_KEYSTORE_CERTIFICATE_CHAIN: Option<Text> = password("ssl.keystore.certificate.chain")
         .high()
-        .not_applicable(NOT_YET)
         .doc("The client's own certificates, as PEM text.");
 
     SSL_KEY_PASSWORD: Option<Text> = password("ssl.key.password")
         .high()
-        .not_applicable(NOT_YET)
         .doc("Password of the client's own key.");
 
     SSL_PROVIDER: Option<Text> = optional_text("ssl.provider")
@@ -95,6 +86,6 @@ keys! { TLS:
 
     SSL_ENGINE_FACTORY: Option<Text> = optional_class("ssl.engine.factory.class")
         .low()
-        .refused(NO_JAVA)
+        .partly("only Kafka's own classes; they make no difference")
         .doc("Java class that makes encrypted connections.");
 }

@@ -95,6 +95,9 @@ fn all_versions_of_all_responses_are_accepted() {
         ProduceRequest => ProduceResponse::default().with_node_endpoints(two(Default::default()))
             .with_responses(two(
                 produce::TopicProduceResponse::default().with_partition_responses(two(led.clone()))));
+        SaslAuthenticateRequest => SaslAuthenticateResponse::default()
+            .with_auth_bytes(Bytes::from_static(b"token"));
+        SaslHandshakeRequest => SaslHandshakeResponse::default().with_mechanisms(two(Default::default()));
         SyncGroupRequest => SyncGroupResponse::default().with_assignment(Bytes::from_static(b"a"));
     }
 }
