@@ -6,6 +6,7 @@
 use crate::config::keys::consumer::*;
 use crate::config::{ClientKind, Reader, duration, invalid};
 use crate::error::ConfigError;
+use crate::group::assignor::Strategy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,13 @@ pub struct ConsumerConfig {
     pub auto_offset_reset: OffsetReset,
     /// `isolation.level`; default read_uncommitted.
     pub isolation_level: IsolationLevel,
+    /// `partition.assignment.strategy`, by preference; default range, cooperative-sticky. If all are
+    /// cooperative, the group's members keep their partitions while it rebalances (KIP-429); else they
+    /// give all up, as in Java. Empty in the consumer protocol.
+    pub assignment_strategies: Vec<Strategy>,
+    /// `auto.commit.interval.ms` if `enable.auto.commit` (default false): how often the positions are
+    /// committed at a call of [`crate::Consumer::next`]; also when partitions are revoked, and at the end.
+    pub auto_commit_interval: Option<Duration>,
     /// `session.timeout.ms`; default 45 s. In the consumer protocol the group's own settings hold instead.
     pub session_timeout: Duration,
     /// `heartbeat.interval.ms`; default 3 s. As with the session.
@@ -78,6 +86,8 @@ pub struct ConsumerConfig {
     pub check_crcs: bool,
     /// `allow.auto.create.topics`; default true.
     pub allow_auto_create_topics: bool,
+    /// `exclude.internal.topics`; default true. Whether patterns that are matched here leave out Kafka's own topics.
+    pub exclude_internal_topics: bool,
     /// `client.rack`; told to the group's leader, and to brokers, which may recommend a replica of that rack (KIP-392).
     pub client_rack: Option<Arc<str>>,
     /// Keys that mean nothing to a consumer. Not an error, since one map often configures several clients.
@@ -89,9 +99,6 @@ impl ConsumerConfig {
     pub fn from_map(map: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let reader = Reader::new(map, ClientKind::Consumer)?;
         let group_protocol = group_protocol(&reader)?;
-        if group_protocol == GroupProtocol::Classic {
-            check_strategy(&reader)?;
-        }
         let named = |text: &str| Some(Arc::from(text)).filter(|text: &Arc<str>| !text.is_empty());
         let config = Self {
             group_id: reader.get(GROUP_ID).and_then(named),
@@ -110,6 +117,11 @@ impl ConsumerConfig {
                 "read_committed" => IsolationLevel::ReadCommitted,
                 _ => IsolationLevel::ReadUncommitted,
             },
+            assignment_strategies: match group_protocol {
+                GroupProtocol::Classic => strategies(&reader)?,
+                GroupProtocol::Consumer => Vec::new(),
+            },
+            auto_commit_interval: reader.get(ENABLE_AUTO_COMMIT).then(|| reader.get(AUTO_COMMIT_INTERVAL)),
             session_timeout: reader.get(SESSION_TIMEOUT),
             heartbeat_interval: reader.get(HEARTBEAT_INTERVAL),
             max_poll_interval: reader.get(MAX_POLL_INTERVAL),
@@ -120,6 +132,7 @@ impl ConsumerConfig {
             max_partition_fetch_bytes: reader.get(MAX_PARTITION_FETCH_BYTES),
             check_crcs: reader.get(CHECK_CRCS),
             allow_auto_create_topics: reader.get(ALLOW_AUTO_CREATE_TOPICS),
+            exclude_internal_topics: reader.get(EXCLUDE_INTERNAL_TOPICS),
             client_rack: named(reader.get(CLIENT_RACK)),
             unused: reader.unused(),
         };
@@ -165,20 +178,17 @@ fn group_protocol(reader: &Reader<'_>) -> Result<GroupProtocol, ConfigError> {
     Ok(GroupProtocol::Consumer)
 }
 
-/// Names or Java classes, by preference. Those that are not there yet may be listed beside `range`, as in
-/// Java's default (range, cooperative-sticky), under which a group uses range.
-fn check_strategy(reader: &Reader<'_>) -> Result<(), ConfigError> {
-    const RANGE: [&str; 3] = [
-        "range",
-        "org.apache.kafka.clients.consumer.RangeAssignor",
-        "class org.apache.kafka.clients.consumer.RangeAssignor",
-    ];
-    let strategies = reader.get(PARTITION_ASSIGNMENT_STRATEGY);
-    if strategies.iter().any(|s| RANGE.contains(s)) {
-        return Ok(());
+/// Names or Java classes, by preference. Strategies that are not known may be listed beside others: the group
+/// uses one that all its members have.
+fn strategies(reader: &Reader<'_>) -> Result<Vec<Strategy>, ConfigError> {
+    let listed = reader.get(PARTITION_ASSIGNMENT_STRATEGY);
+    let known: Vec<Strategy> = listed.iter().filter_map(|text| Strategy::parse(text)).collect();
+    if !known.is_empty() {
+        return Ok(known);
     }
-    let reason = "only range (org.apache.kafka.clients.consumer.RangeAssignor) is supported yet; list it too";
-    Err(invalid(PARTITION_ASSIGNMENT_STRATEGY.name(), &strategies.join(","), reason))
+    let names: Vec<_> = Strategy::ALL.iter().map(|s| format!("{} ({})", s.name(), s.java_class())).collect();
+    let reason = format!("at least one of these must be listed: {}", names.join(", "));
+    Err(invalid(PARTITION_ASSIGNMENT_STRATEGY.name(), &listed.join(","), &reason))
 }
 
 #[cfg(test)]
@@ -205,7 +215,7 @@ mod tests {
             ("auto.offset.reset", "by_duration"),
             ("isolation.level", "x"),
             ("max.poll.records", "0"),
-            ("partition.assignment.strategy", "roundrobin"),
+            ("partition.assignment.strategy", "fair"),
             ("group.protocol", "x"),
         ] {
             let error = config(&[(key, value)]).unwrap_err().to_string();
@@ -250,6 +260,10 @@ mod tests {
     #[test]
     fn javas_default_strategies_are_taken() {
         let java = "class org.x.Unknown,org.apache.kafka.clients.consumer.RangeAssignor";
-        assert!(config(&[("partition.assignment.strategy", java), ("group.id", " g ")]).is_ok());
+        let known = |text| config(&[("partition.assignment.strategy", text)]).unwrap().assignment_strategies;
+        assert_eq!(known(java), [Strategy::Range]);
+        assert_eq!(known("sticky, roundrobin"), [Strategy::Sticky, Strategy::RoundRobin]);
+        let default = config(&[]).unwrap().assignment_strategies;
+        assert_eq!(default, [Strategy::Range, Strategy::CooperativeSticky]);
     }
 }

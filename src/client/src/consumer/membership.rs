@@ -5,9 +5,11 @@
 
 use super::config::GroupProtocol;
 use super::member::ConsumerMember;
+use super::pattern::Subscriber;
 use super::remote_member::RemoteMember;
 use super::shared::Shared;
 use super::watcher;
+use crate::error::ConfigError;
 use crate::group::{Attendance, CommitError, Group, GroupConfig, OffsetAndMetadata, Standing};
 use crate::metadata::TopicPartition;
 use std::collections::HashMap;
@@ -51,6 +53,38 @@ impl Membership {
         match self {
             Self::Classic(classic) => classic.subscribe(topics, joins),
             Self::Remote(remote) => remote.subscribe(topics.into_iter().collect()),
+        }
+    }
+
+    /// Subscribes to the topics that the coordinator finds to match.
+    pub(super) fn subscribe_regex(&self, regex: Arc<str>) -> Result<(), ConfigError> {
+        match self {
+            Self::Classic(_) => {
+                let reason = "a pattern that the coordinator matches needs group.protocol=consumer; take a Java pattern";
+                Err(ConfigError::Invalid(reason.to_owned()))
+            }
+            Self::Remote(remote) => {
+                remote.subscribe_regex(regex);
+                Ok(())
+            }
+        }
+    }
+
+    /// Subscribes to topics that were found elsewhere, and joins if that was not done.
+    pub(super) fn subscriber(&self) -> Subscriber {
+        match self {
+            Self::Classic(classic) => {
+                let (group, member) = (classic.group.clone(), classic.member.clone());
+                Box::new(move |topics| {
+                    let changed = member.subscribe(topics);
+                    // Nothing happens if the group was joined before.
+                    group.join();
+                    if changed {
+                        group.rejoin("other topics match the pattern");
+                    }
+                })
+            }
+            Self::Remote(remote) => remote.subscriber(),
         }
     }
 

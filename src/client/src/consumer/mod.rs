@@ -9,7 +9,7 @@
 //! - `fetcher`: the task that asks; `session`: what a broker remembers of a fetch, `lookup`: offsets and epochs.
 //! - `membership`: its place in the group, whichever group protocol it speaks.
 //! - `member`, `remote_member`: its part in a group of the classic and of the consumer protocol.
-//! - `watcher`: the topics that it watches.
+//! - [`pattern`]: subscribing by a pattern; `watcher`: the topics that it watches.
 //! - `shared`: what these share, and the events for the application.
 //!
 //! # How data flows
@@ -32,6 +32,7 @@ mod fetcher;
 mod lookup;
 mod member;
 mod membership;
+pub mod pattern;
 pub mod records;
 mod remote_member;
 mod session;
@@ -41,6 +42,7 @@ mod watcher;
 
 pub use config::{ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
 pub use error::ConsumerError;
+pub use pattern::{JavaPattern, PatternError, TopicPattern};
 pub use records::{FetchedRecords, RecordIter};
 
 use crate::cluster::Cluster;
@@ -48,6 +50,7 @@ use crate::error::{ClientError, ConfigError};
 use crate::group::{CommitError, OffsetAndMetadata, Standing, offsets};
 use crate::metadata::TopicPartition;
 use membership::Membership;
+use pattern::Matching;
 use shared::Shared;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -81,6 +84,8 @@ pub struct Consumer {
     group: Option<Membership>,
     fetcher: JoinHandle<()>,
     subscribed: bool,
+    /// Looks for topics, while the subscription is a pattern that is matched here.
+    matching: Option<Matching>,
 }
 
 impl Consumer {
@@ -90,7 +95,7 @@ impl Consumer {
         let shared = Shared::new(cluster.separate(), config);
         let fetcher = tokio::spawn(fetcher::run(shared.clone()).in_current_span());
         let group = shared.config.group_id.clone().map(|id| Membership::start(&shared, id));
-        Self { shared, group, fetcher, subscribed: false }
+        Self { shared, group, fetcher, subscribed: false, matching: None }
     }
 
     /// Subscribes to these topics instead of those before, as a member of the group: partitions come with
@@ -98,6 +103,36 @@ impl Consumer {
     ///
     /// An error if there is no `group.id`, or partitions were assigned by [`Consumer::assign`].
     pub fn subscribe(&mut self, topics: Vec<String>) -> Result<(), ConfigError> {
+        let membership = self.subscribable()?;
+        membership.subscribe(topics.into_iter().map(Arc::from).collect(), !self.subscribed);
+        self.subscribed = true;
+        self.matching = None;
+        Ok(())
+    }
+
+    /// Subscribes to the topics that match, instead of what was subscribed to before; topics that are created later
+    /// are found within `metadata.max.age.ms` by this consumer, or by the coordinator. The group is joined even if
+    /// nothing matches.
+    ///
+    /// An error as in [`Consumer::subscribe`], and if the coordinator is to match but the group protocol is classic.
+    pub fn subscribe_pattern(&mut self, pattern: TopicPattern) -> Result<(), ConfigError> {
+        let membership = self.subscribable()?;
+        let matching = match pattern {
+            TopicPattern::Re2j(regex) => {
+                membership.subscribe_regex(regex)?;
+                None
+            }
+            TopicPattern::Java(pattern) => {
+                Some(Matching::start(self.shared.clone(), pattern, membership.subscriber()))
+            }
+        };
+        self.subscribed = true;
+        self.matching = matching;
+        Ok(())
+    }
+
+    /// The membership, if topics can be subscribed to.
+    fn subscribable(&self) -> Result<&Membership, ConfigError> {
         let Some(membership) = &self.group else {
             return Err(ConfigError::Missing { key: "group.id".to_owned() });
         };
@@ -105,9 +140,7 @@ impl Consumer {
             let reason = "partitions were assigned by hand; assign none before topics are subscribed to";
             return Err(ConfigError::Invalid(reason.to_owned()));
         }
-        membership.subscribe(topics.into_iter().map(Arc::from).collect(), !self.subscribed);
-        self.subscribed = true;
-        Ok(())
+        Ok(membership)
     }
 
     /// Consumes these partitions, and no others, without being a member of a group. They start as after
@@ -248,6 +281,7 @@ impl Consumer {
     /// Gives the assignment up and leaves the group, so that other members take over at once. Commit
     /// before: no [`ConsumerEvent::Revoked`] comes. Waits for the coordinator's answer, a few seconds at most.
     pub async fn leave(&mut self) {
+        self.matching = None;
         self.shared.reset();
         self.subscribed = false;
         if let Some(membership) = &self.group {

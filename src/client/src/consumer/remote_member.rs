@@ -1,6 +1,7 @@
 //! A consumer's part in a group of the consumer protocol (KIP-848), in which the coordinator assigns.
 
 use super::ConsumerError;
+use super::pattern::Subscriber;
 use super::shared::Shared;
 use super::watcher;
 use crate::error::ClientError;
@@ -41,6 +42,21 @@ impl RemoteMember {
     pub(super) fn subscribe(&self, topics: BTreeSet<Arc<str>>) {
         self.topics.send_replace(topics.clone());
         self.group.subscribe(Subscription { topics, regex: None });
+    }
+
+    pub(super) fn subscribe_regex(&self, regex: Arc<str>) {
+        self.topics.send_replace(BTreeSet::new());
+        self.group.subscribe(Subscription { topics: BTreeSet::new(), regex: Some(regex) });
+    }
+
+    /// Subscribes to topics that were found elsewhere.
+    pub(super) fn subscriber(&self) -> Subscriber {
+        let (group, topics) = (self.group.clone(), self.topics.clone());
+        Box::new(move |found| {
+            let found: BTreeSet<_> = found.into_iter().collect();
+            topics.send_replace(found.clone());
+            group.subscribe(Subscription { topics: found, regex: None });
+        })
     }
 
     pub(super) async fn leave(&self) {

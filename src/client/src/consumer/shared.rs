@@ -161,7 +161,6 @@ impl Shared {
 
     /// These partitions are given up, the others stay. `None` if the application was told of none of them;
     /// else it answers.
-    #[allow(dead_code, reason = "group protocols that revoke in steps come next")]
     pub(super) fn revoke(&self, partitions: &[TopicPartition]) -> Option<oneshot::Receiver<()>> {
         self.end(&mut self.lock(), partitions, false)
     }
@@ -200,7 +199,6 @@ impl Shared {
 
     /// Adds partitions; those that are assigned already go on undisturbed. The application is told if any
     /// is new, or if nothing was told since the group was joined. What was revoked must have been answered.
-    #[allow(dead_code, reason = "group protocols that revoke in steps come next")]
     pub(super) fn extend_assignment(&self, partitions: &[TopicPartition]) {
         let mut inner = self.lock();
         let added = inner.state.add(partitions);

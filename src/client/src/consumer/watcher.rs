@@ -1,10 +1,11 @@
 //! Watches the subscribed topics: those that are missing, and, as the group's leader, those that get
 //! more partitions. As in Java's `ConsumerCoordinator`, only the leader asks for a rebalance then.
 
-use super::member::{ConsumerMember, PartitionCounts};
+use super::member::ConsumerMember;
 use super::shared::Shared;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::group::Group;
+use crate::group::assignor::{TopicLayout, Topics};
 use crate::metadata::{MetadataSnapshot, TopicSelection};
 use crate::seldom::Seldom;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +42,8 @@ pub(super) async fn run(shared: Arc<Shared>, member: Arc<ConsumerMember>, group:
                         }
                     }
                     // An assignment that was computed meanwhile is judged in the next round.
-                    if changed(&metadata, led.as_ref()) && member.disown(&led) {
+                    let racks = shared.config.client_rack.is_some();
+                    if changed(&metadata, led.as_ref(), racks) && member.disown(&led) {
                         group.rejoin("topics or partitions changed");
                         wait = wait.min(MISSING_INTERVAL);
                     }
@@ -101,9 +103,9 @@ pub(super) async fn look_after(shared: Arc<Shared>, mut topics: watch::Receiver<
     }
 }
 
-fn watched(member: &ConsumerMember, led: Option<&PartitionCounts>) -> BTreeSet<Arc<str>> {
+fn watched(member: &ConsumerMember, led: Option<&Topics>) -> BTreeSet<Arc<str>> {
     let mut topics: BTreeSet<_> = member.topics().into_iter().collect();
-    topics.extend(led.into_iter().flat_map(|counts| counts.keys().cloned()));
+    topics.extend(led.into_iter().flat_map(|led| led.keys().cloned()));
     topics
 }
 
@@ -129,14 +131,19 @@ fn report_refused(
     *told = refused;
 }
 
-fn changed(metadata: &MetadataSnapshot, led: Option<&PartitionCounts>) -> bool {
-    let differs = |topic: &str, was: i32| match metadata.topics.get(topic).map(|t| t.error) {
-        Some(ErrorCode::NONE) => metadata.partition_count(topic) != Some(was),
-        Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => was != 0,
+/// Whether topics have other partitions than those that were assigned; if the member has a rack, also whether
+/// their replicas are on other racks (KIP-881).
+fn changed(metadata: &MetadataSnapshot, led: Option<&Topics>, racks: bool) -> bool {
+    let differs = |topic: &str, was: &TopicLayout| match metadata.topics.get(topic).map(|t| t.error) {
+        Some(ErrorCode::NONE) => {
+            let now = TopicLayout::from_metadata(metadata, topic);
+            now.partitions != was.partitions || (racks && now.racks != was.racks)
+        }
+        Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => was.partitions != 0,
         // An election, or a permission that is missing for the moment, says nothing of the topic.
         _ => false,
     };
-    led.is_some_and(|counts| counts.iter().any(|(topic, was)| differs(topic, *was)))
+    led.is_some_and(|led| led.iter().any(|(topic, was)| differs(topic, was)))
 }
 
 fn warn(missing: &[Arc<str>], create: bool) {

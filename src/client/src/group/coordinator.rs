@@ -9,12 +9,12 @@ use super::membership::{Generation, GenerationEnd, Member, Standing};
 use super::poll_clock::{Attendance, PollClock};
 use crate::cluster::Cluster;
 use crate::error::{ClientError, ErrorCode};
-use crate::sync::lock;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use std::sync::{Arc, Mutex};
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
 /// A group and how to be a member of it.
@@ -40,14 +40,18 @@ pub struct GroupConfig {
 /// The application's part of a membership. The futures run in the driver's task; the other methods
 /// must not block.
 pub trait GroupHooks: Send + Sync + 'static {
-    /// Protocols by preference, with this member's metadata for each; asked for at every join.
-    fn protocols(&self) -> Vec<(Arc<str>, Bytes)>;
+    /// Protocols by preference, with this member's metadata for each; asked for at every join. `generation` is
+    /// the last one that this member was part of, unless it was lost.
+    fn protocols(&self, generation: Option<&Generation>) -> Vec<(Arc<str>, Bytes)>;
 
-    /// The assignment ends. The group moves on when the future is done, so the application may commit
-    /// within it, unless the generation is lost. Called before the first join too.
-    fn prepare(&self, end: GenerationEnd) -> BoxFuture<'static, ()>;
+    /// The assignment ends; in a cooperative protocol, unless it is lost, only what has to be given up. The
+    /// group moves on when the future is done, so the application may commit within it, unless the generation
+    /// is lost. The answer tells whether a part of the assignment is kept while the group is joined. Called
+    /// before the first join too.
+    fn prepare(&self, end: GenerationEnd) -> BoxFuture<'static, bool>;
 
-    /// The generation was lost while the application still prepares.
+    /// The generation was lost while the application still prepares. What it keeps after that is lost too: if
+    /// there is any, [`GroupHooks::prepare`] is called again.
     fn lost_meanwhile(&self);
 
     /// This member leads: assignments by member id. On an error the group is joined again, after a while.
@@ -57,8 +61,10 @@ pub trait GroupHooks: Send + Sync + 'static {
         members: Vec<Member>,
     ) -> BoxFuture<'static, Result<Vec<(String, Bytes)>, ClientError>>;
 
-    /// A new generation begins with this assignment. `leader` tells whether this member leads.
-    fn assigned(&self, generation: &Generation, leader: bool, assignment: Bytes);
+    /// A new generation begins with this assignment. `leader` tells whether this member leads. The answer is
+    /// why the group must be joined again at once, if it must: a cooperative protocol takes something away, or
+    /// the assignment is out of date already.
+    fn assigned(&self, generation: &Generation, leader: bool, assignment: Bytes) -> Option<&'static str>;
 
     /// The membership has ended for good, by an error that trying again cannot mend.
     fn failed(&self, error: ClientError);
@@ -75,14 +81,24 @@ pub struct Group {
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) standing: Mutex<Standing>,
+    pub(super) standing: watch::Sender<Published>,
     pub(super) clock: PollClock,
+}
+
+/// What the driver tells of the membership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Published {
+    pub(super) standing: Standing,
+    /// The application keeps an assignment while the group is joined.
+    pub(super) keeps: bool,
+    /// How often the assignment was lost.
+    pub(super) losses: u64,
 }
 
 #[derive(Debug)]
 pub(super) enum Command {
     Join,
-    Rejoin(&'static str),
+    Rejoin(Cow<'static, str>),
     Leave(oneshot::Sender<()>),
     CommitRefused { generation: i32, code: ErrorCode },
 }
@@ -92,7 +108,8 @@ impl Group {
     pub fn start(cluster: Cluster, config: GroupConfig, hooks: Arc<dyn GroupHooks>) -> Self {
         let now = Instant::now();
         let clock = PollClock::new(config.max_poll_interval, now);
-        let shared = Arc::new(Shared { standing: Mutex::new(Standing::None), clock });
+        let published = Published { standing: Standing::None, keeps: false, losses: 0 };
+        let shared = Arc::new(Shared { standing: watch::Sender::new(published), clock });
         let (commands, inbox) = mpsc::unbounded_channel();
         let driver = Driver::new(cluster.clone(), config.clone(), hooks, shared.clone(), inbox);
         tokio::spawn(driver.run().in_current_span());
@@ -104,9 +121,9 @@ impl Group {
         self.send(Command::Join);
     }
 
-    /// Asks for a new generation; `reason` is for the log.
-    pub fn rejoin(&self, reason: &'static str) {
-        self.send(Command::Rejoin(reason));
+    /// Asks for a new generation; `reason` is for the logs, that of the coordinator too (KIP-800).
+    pub fn rejoin(&self, reason: impl Into<Cow<'static, str>>) {
+        self.send(Command::Rejoin(reason.into()));
     }
 
     /// Leaves the group and waits until the coordinator knows, so that others take over at once, but no
@@ -121,7 +138,11 @@ impl Group {
 
     /// Whether, and as what, offsets can be committed.
     pub fn standing(&self) -> Standing {
-        lock(&self.shared.standing).clone()
+        self.shared.standing.borrow().standing.clone()
+    }
+
+    pub(super) fn published(&self) -> watch::Receiver<Published> {
+        self.shared.standing.subscribe()
     }
 
     /// The application attends to the group until the guard is dropped; see

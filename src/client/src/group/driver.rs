@@ -1,25 +1,26 @@
 //! The driver of a membership: carries out what the state machine says and brings it the answers.
 
-use super::coordinator::{Command, GroupConfig, GroupHooks, Shared};
+use super::coordinator::{Command, GroupConfig, GroupHooks, Published, Shared};
 use super::membership::{
-    Action, Generation, Joined, Member, Membership, MembershipConfig, ReplyError, Standing,
+    Action, Generation, Joined, LeaveReason, Member, Membership, MembershipConfig, ReplyError,
 };
 use crate::cluster::Cluster;
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
-use crate::sync::lock;
 use crate::text::str_bytes;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     GroupId, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    SyncGroupRequest, SyncGroupResponse,
+    LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -27,14 +28,13 @@ use tokio::sync::{mpsc, oneshot};
 const JOIN_MAX_VERSION: i16 = 9;
 const SYNC_MAX_VERSION: i16 = 5;
 const HEARTBEAT_MAX_VERSION: i16 = 4;
-/// Version 3 has lists of members instead; a member only ever takes itself out.
-const LEAVE_MAX_VERSION: i16 = 2;
+const LEAVE_MAX_VERSION: i16 = 5;
 /// Java's `JOIN_GROUP_TIMEOUT_LAPSE`: how much later than the coordinator the client gives up.
 const JOIN_TIMEOUT_LAPSE: Duration = Duration::from_secs(5);
 
 /// What a piece of work brought.
 enum Input {
-    Prepared,
+    Prepared(bool),
     Joined(u64, Result<JoinGroupResponse, ClientError>),
     LeaderAssigned(u64, Result<Vec<(String, Bytes)>, ClientError>),
     Synced(u64, Result<SyncGroupResponse, ClientError>),
@@ -56,6 +56,8 @@ pub(super) struct Driver {
     /// What the driver knows of an error that the state machine has only the code of.
     last_error: Option<ClientError>,
     leader: bool,
+    /// Why the group is joined next (KIP-800).
+    reason: Cow<'static, str>,
 }
 
 impl Driver {
@@ -84,13 +86,14 @@ impl Driver {
             leaves_in_flight: 0,
             last_error: None,
             leader: false,
+            reason: Cow::Borrowed(""),
         }
     }
 
     pub(super) async fn run(mut self) {
         loop {
             let now = Instant::now();
-            if self.shared.clock.expired(now) && matches!(self.machine.standing(), Standing::Member(_)) {
+            if self.machine.beats() && self.shared.clock.expired(now) {
                 tracing::warn!(
                     group = &*self.config.group_id,
                     "the application did not ask for records for {} ms (max.poll.interval.ms), so the group is left; \
@@ -128,7 +131,7 @@ impl Driver {
         if let Some(at) = self.machine.deadline() {
             deadline = deadline.min(at);
         }
-        if matches!(self.machine.standing(), Standing::Member(_)) {
+        if self.machine.beats() {
             // While the application is inside it is looked at again after an interval.
             let away = self.shared.clock.deadline().unwrap_or(now + self.config.max_poll_interval);
             deadline = deadline.min(away);
@@ -137,23 +140,31 @@ impl Driver {
     }
 
     fn publish(&self) {
-        let standing = self.machine.standing();
-        *lock(&self.shared.standing) = standing;
+        let (keeps, losses) = (self.machine.keeps(), self.machine.losses());
+        let published = Published { standing: self.machine.standing(), keeps, losses };
+        self.shared.standing.send_if_modified(|last| {
+            let changed = *last != published;
+            *last = published;
+            changed
+        });
     }
 
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Join => self.machine.join(),
-            Command::Rejoin(reason) => {
-                tracing::info!(group = &*self.config.group_id, reason, "asking for a rebalance");
-                self.machine.rejoin();
-            }
+            Command::Rejoin(reason) => self.rejoin(reason),
             Command::Leave(done) => {
                 self.leaving.push(done);
                 self.give_up();
             }
             Command::CommitRefused { generation, code } => self.machine.on_commit_refused(generation, code),
         }
+    }
+
+    fn rejoin(&mut self, reason: Cow<'static, str>) {
+        tracing::info!(group = &*self.config.group_id, reason = &*reason, "asking for a rebalance");
+        self.reason = reason;
+        self.machine.rejoin();
     }
 
     fn give_up(&mut self) {
@@ -166,7 +177,7 @@ impl Driver {
     fn on_input(&mut self, input: Input) {
         let now = Instant::now();
         match input {
-            Input::Prepared => self.machine.prepared(),
+            Input::Prepared(keeps) => self.machine.prepared(keeps),
             Input::Joined(attempt, answer) => self.on_join(now, attempt, answer),
             Input::LeaderAssigned(attempt, answer) => {
                 if let Err(error) = &answer {
@@ -225,10 +236,10 @@ impl Driver {
                 let shared = self.shared.clone();
                 self.work.push(
                     async move {
-                        done.await;
+                        let keeps = done.await;
                         // Whoever was away for too long would be late for the next generation as well.
                         shared.clock.until_back().await;
-                        Input::Prepared
+                        Input::Prepared(keeps)
                     }
                     .boxed(),
                 );
@@ -248,10 +259,13 @@ impl Driver {
                     leader = self.leader,
                     "joined the group"
                 );
-                self.hooks.assigned(&generation, self.leader, assignment);
+                self.reason = Cow::Borrowed("");
+                if let Some(reason) = self.hooks.assigned(&generation, self.leader, assignment) {
+                    self.rejoin(reason.into());
+                }
             }
             Action::Heartbeat { attempt, generation } => self.heartbeat(attempt, &generation),
-            Action::Leave { member_id, joining } => self.leave(&member_id, joining),
+            Action::Leave { member_id, joining, reason } => self.leave(&member_id, joining, reason),
             Action::ForgetCoordinator => self.cluster.forget_coordinator(&self.config.group_id),
             Action::Failed(code) => {
                 // Anything else was refused by a commit, of which only the code is known here.
@@ -262,9 +276,10 @@ impl Driver {
     }
 
     fn join(&mut self, attempt: u64, member_id: &str) {
-        let protocols = self.hooks.protocols().into_iter().map(|(name, metadata)| {
-            JoinGroupRequestProtocol::default().with_name(str_bytes(&name)).with_metadata(metadata)
-        });
+        let protocols =
+            self.hooks.protocols(self.machine.generation()).into_iter().map(|(name, metadata)| {
+                JoinGroupRequestProtocol::default().with_name(str_bytes(&name)).with_metadata(metadata)
+            });
         let request = JoinGroupRequest::default()
             .with_group_id(self.group_id())
             .with_session_timeout_ms(millis(self.config.session_timeout))
@@ -272,7 +287,8 @@ impl Driver {
             .with_member_id(str_bytes(member_id))
             .with_group_instance_id(self.instance_id())
             .with_protocol_type(StrBytes::from_static_str(self.config.protocol_type))
-            .with_protocols(protocols.collect());
+            .with_protocols(protocols.collect())
+            .with_reason(Some(StrBytes::from_string(shortened(&self.reason))));
         let answer = self.call(request, JOIN_MAX_VERSION, self.rebalance_patience());
         self.work.push(async move { Input::Joined(attempt, answer.await) }.boxed());
     }
@@ -312,9 +328,22 @@ impl Driver {
         self.work.push(async move { Input::Heartbeat(attempt, answer.await) }.boxed());
     }
 
-    fn leave(&mut self, member_id: &str, joining: bool) {
-        let request =
-            LeaveGroupRequest::default().with_group_id(self.group_id()).with_member_id(str_bytes(member_id));
+    fn leave(&mut self, member_id: &str, joining: bool, reason: LeaveReason) {
+        let (group_id, member_id) = (self.group_id(), str_bytes(member_id));
+        let reason = match reason {
+            LeaveReason::Asked => "the member leaves",
+            LeaveReason::PollExpired => "the application was away for longer than max.poll.interval.ms",
+        };
+        let request = move |version: i16| {
+            let request = LeaveGroupRequest::default().with_group_id(group_id);
+            if version < 3 {
+                return request.with_member_id(member_id);
+            }
+            let member = MemberIdentity::default()
+                .with_member_id(member_id)
+                .with_reason((version >= 5).then(|| StrBytes::from_static_str(reason)));
+            request.with_members(vec![member])
+        };
         // An unanswered JoinGroup holds up its connection until the rebalance is over.
         let class = if joining { ConnectionClass::Admin } else { ConnectionClass::Group };
         let patience = self.cluster.config().request_timeout.min(JOIN_TIMEOUT_LAPSE);
@@ -322,9 +351,13 @@ impl Driver {
         let (cluster, config) = (self.cluster.clone(), self.config.clone());
         self.work.push(
             async move {
-                let answer = call(&cluster, &config, class, request, LEAVE_MAX_VERSION, patience);
+                let answer = async {
+                    let node = cluster.coordinator(&config.group_id).await?;
+                    cluster.call_with(node, class, LEAVE_MAX_VERSION, patience, request).await
+                };
                 let answer = tokio::time::timeout(patience, answer).await;
-                let code = answer.map(|answer| answer.map(|response| ErrorCode(response.error_code)));
+                let code =
+                    answer.map(|answer: Result<_, ClientError>| answer.map(|response| left(&response)));
                 if !matches!(code, Ok(Ok(ErrorCode::NONE))) {
                     let group = &*config.group_id;
                     tracing::info!(group, ?code, "the group could not be left; the session will time out");
@@ -346,8 +379,11 @@ impl Driver {
         R::Response: Send,
     {
         let (cluster, config) = (self.cluster.clone(), self.config.clone());
-        async move { call(&cluster, &config, ConnectionClass::Group, request, max_version, patience).await }
-            .boxed()
+        async move {
+            let node = cluster.coordinator(&config.group_id).await?;
+            cluster.call(node, ConnectionClass::Group, request, max_version, patience).await
+        }
+        .boxed()
     }
 
     fn refused(&self, code: ErrorCode, api: &'static str) -> ClientError {
@@ -361,22 +397,6 @@ impl Driver {
     fn instance_id(&self) -> Option<StrBytes> {
         self.config.instance_id.as_deref().map(str_bytes)
     }
-}
-
-async fn call<R>(
-    cluster: &Cluster,
-    config: &GroupConfig,
-    class: ConnectionClass,
-    request: R,
-    max_version: i16,
-    patience: Duration,
-) -> Result<R::Response, ClientError>
-where
-    R: Request + Send + Sync + 'static,
-    R::Response: Send,
-{
-    let node = cluster.coordinator(&config.group_id).await?;
-    cluster.call(node, class, request, max_version, patience).await
 }
 
 /// The code behind an error, unless no coordinator was reached.
@@ -406,6 +426,19 @@ fn joined(response: JoinGroupResponse) -> Joined {
         },
         skip_assignment: response.skip_assignment,
     }
+}
+
+/// The answer to a LeaveGroup of one member.
+fn left(response: &LeaveGroupResponse) -> ErrorCode {
+    match response.members.first() {
+        Some(member) if ErrorCode(response.error_code).is_ok() => ErrorCode(member.error_code),
+        _ => ErrorCode(response.error_code),
+    }
+}
+
+/// Coordinators take reasons of 255 characters (Java's `maybeTruncateReason`).
+fn shortened(reason: &str) -> String {
+    reason.chars().take(255).collect()
 }
 
 fn millis(duration: Duration) -> i32 {

@@ -16,10 +16,14 @@
 //! Every request carries an attempt number; the answer to an attempt that was given up is ignored.
 //! Heartbeats go on in `Preparing`, so that an application that is slow to give up its assignment
 //! stays a member. It must never send a JoinGroup before the application said [`Membership::prepared`].
+//!
+//! An application that takes part in a cooperative protocol (KIP-429, KIP-415) keeps its assignment while it
+//! joins, and says so with `prepared`. Then a failed join is a loss too, if the coordinator does not know the
+//! member any more, and is told like one before the group is joined again.
 
 mod action;
 
-pub use action::{Action, Generation, GenerationEnd, Joined, Member, ReplyError, Standing};
+pub use action::{Action, Generation, GenerationEnd, Joined, LeaveReason, Member, ReplyError, Standing};
 
 use crate::error::ErrorCode;
 use bytes::Bytes;
@@ -64,6 +68,14 @@ pub struct Membership {
     last_attempt: u64,
     failures: u32,
     rejoin_when_stable: bool,
+    /// The application keeps an assignment while the group is joined.
+    keeps: bool,
+    /// The generation was lost while the application prepares for another reason.
+    lost_meanwhile: bool,
+    /// When to join after the application has prepared, if not at once.
+    join_at: Option<Instant>,
+    /// How often a generation was lost.
+    losses: u64,
     heartbeat: Heartbeat,
 }
 
@@ -85,6 +97,10 @@ impl Membership {
             last_attempt: 0,
             failures: 0,
             rejoin_when_stable: false,
+            keeps: false,
+            lost_meanwhile: false,
+            join_at: None,
+            losses: 0,
             heartbeat: Heartbeat { next_at: now, in_flight: None },
         }
     }
@@ -118,6 +134,10 @@ impl Membership {
     pub fn standing(&self) -> Standing {
         match (self.state, &self.generation) {
             (State::Stable | State::Preparing, Some(generation)) => Standing::Member(generation.clone()),
+            // The old generation counts until the coordinator has begun the next.
+            (State::Joining { .. } | State::Waiting { .. }, Some(generation)) if self.keeps => {
+                Standing::Member(generation.clone())
+            }
             (
                 State::Waiting { .. }
                 | State::Joining { .. }
@@ -127,6 +147,21 @@ impl Membership {
             ) => Standing::Rebalancing,
             _ => Standing::None,
         }
+    }
+
+    /// Whether the application keeps an assignment while the group is joined.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// How often the assignment was lost so far.
+    pub fn losses(&self) -> u64 {
+        self.losses
+    }
+
+    /// The last generation that this member knows it is part of, if any.
+    pub fn generation(&self) -> Option<&Generation> {
+        self.generation.as_ref()
     }
 
     /// Becomes a member. Nothing happens if it is one, or is about to be.
@@ -147,21 +182,32 @@ impl Membership {
         }
     }
 
-    /// The application has given up its assignment.
-    pub fn prepared(&mut self) {
-        if self.state == State::Preparing {
-            self.send_join();
+    /// The application has given up what it has to. `keeps` tells that it keeps the rest of its assignment while
+    /// the group is joined.
+    pub fn prepared(&mut self, keeps: bool) {
+        if self.state != State::Preparing {
+            return;
+        }
+        if keeps && std::mem::take(&mut self.lost_meanwhile) {
+            return self.prepare(GenerationEnd::Lost);
+        }
+        self.keeps = keeps;
+        match self.join_at.take() {
+            Some(until) => self.state = State::Waiting { until },
+            None => self.send_join(),
         }
     }
 
-    /// The application was away for longer than `max.poll.interval.ms`: leaves the group, as Java's
-    /// heartbeat thread does, and rejoins once the application is back (it confirms the loss). Nothing
-    /// happens while there is no generation to leave.
+    /// The application was away for longer than `max.poll.interval.ms`: leaves the group (a static member just
+    /// stops), as Java's heartbeat thread does, and rejoins once the application is back (it confirms the
+    /// loss). Nothing happens while there is no generation to leave.
     pub fn poll_expired(&mut self) {
         if !self.beats() {
             return;
         }
-        self.push_leave();
+        if self.config.instance_id.is_none() {
+            self.push_leave(LeaveReason::PollExpired);
+        }
         self.member_id = Arc::from("");
         self.lose();
     }
@@ -169,19 +215,22 @@ impl Membership {
     /// Leaves the group for good (until [`Membership::join`]). A static member sends nothing.
     pub fn leave(&mut self) {
         if self.state != State::Idle && self.config.instance_id.is_none() {
-            self.push_leave();
+            self.push_leave(LeaveReason::Asked);
         }
         self.state = State::Idle;
         self.generation = None;
         self.member_id = Arc::from("");
         self.heartbeat.in_flight = None;
         self.rejoin_when_stable = false;
+        self.keeps = false;
+        self.join_at = None;
     }
 
     /// The driver met an error that trying again cannot mend.
     pub fn fail(&mut self, code: ErrorCode) {
         self.state = State::Failed;
         self.generation = None;
+        self.keeps = false;
         self.heartbeat.in_flight = None;
         self.actions.push_back(Action::Failed(code));
     }
@@ -225,6 +274,7 @@ impl Membership {
             (Ok(assignment), Some(generation)) => {
                 self.state = State::Stable;
                 self.failures = 0;
+                self.keeps = false;
                 self.heartbeat = Heartbeat { next_at: now + self.config.heartbeat_interval, in_flight: None };
                 self.actions.push_back(Action::Assigned { generation, assignment });
                 if std::mem::take(&mut self.rejoin_when_stable) {
@@ -273,6 +323,7 @@ impl Membership {
 
     fn prepare(&mut self, end: GenerationEnd) {
         self.state = State::Preparing;
+        self.lost_meanwhile = false;
         self.actions.push_back(Action::Prepare(end));
     }
 
@@ -289,9 +340,8 @@ impl Membership {
         }
     }
 
-    /// JoinGroup or SyncGroup failed; the assignment was given up before.
+    /// JoinGroup or SyncGroup failed. What was kept is lost if the coordinator does not know of it any more.
     fn join_refused(&mut self, now: Instant, error: ReplyError) {
-        self.generation = None;
         let code = match error {
             ReplyError::Code(code) => code,
             ReplyError::Unreachable => {
@@ -302,16 +352,27 @@ impl Membership {
         match code {
             ErrorCode::UNKNOWN_MEMBER_ID => {
                 self.member_id = Arc::from("");
-                self.wait(now);
+                self.wait_without_assignment(now);
             }
-            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
-            | ErrorCode::REBALANCE_IN_PROGRESS
-            | ErrorCode::ILLEGAL_GENERATION => self.wait(now),
+            ErrorCode::ILLEGAL_GENERATION => self.wait_without_assignment(now),
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS | ErrorCode::REBALANCE_IN_PROGRESS => self.wait(now),
             code if code.is_retriable() => {
                 self.actions.push_back(Action::ForgetCoordinator);
                 self.wait(now);
             }
             code => self.fail(code),
+        }
+    }
+
+    fn wait_without_assignment(&mut self, now: Instant) {
+        let keeps = self.keeps;
+        self.generation = None;
+        self.wait(now);
+        if let State::Waiting { until } = self.state
+            && keeps
+        {
+            self.join_at = Some(until);
+            self.lose();
         }
     }
 
@@ -336,7 +397,10 @@ impl Membership {
         self.generation = None;
         self.heartbeat.in_flight = None;
         self.rejoin_when_stable = false;
+        self.keeps = false;
+        self.losses += 1;
         if self.state == State::Preparing {
+            self.lost_meanwhile = true;
             self.actions.push_back(Action::LostMeanwhile);
         } else {
             self.prepare(GenerationEnd::Lost);
@@ -357,17 +421,20 @@ impl Membership {
         self.actions.push_back(Action::Sync { attempt, generation, assignments });
     }
 
-    fn push_leave(&mut self) {
+    fn push_leave(&mut self, reason: LeaveReason) {
         let joining = matches!(self.state, State::Joining { .. } | State::Syncing { .. });
         // Requests that wait to be taken are void now.
         self.actions
             .retain(|a| !matches!(a, Action::Join { .. } | Action::Sync { .. } | Action::Assign { .. }));
         if !self.member_id.is_empty() {
-            self.actions.push_back(Action::Leave { member_id: self.member_id.clone(), joining });
+            self.actions.push_back(Action::Leave { member_id: self.member_id.clone(), joining, reason });
         }
     }
 
     fn wait(&mut self, now: Instant) {
+        if !self.keeps {
+            self.generation = None;
+        }
         let until = now + self.backoff();
         self.failures = self.failures.saturating_add(1);
         self.state = State::Waiting { until };
@@ -383,7 +450,8 @@ impl Membership {
         self.last_attempt
     }
 
-    fn beats(&self) -> bool {
+    /// Whether heartbeats go on, and the application has to show itself.
+    pub(super) fn beats(&self) -> bool {
         matches!(self.state, State::Stable | State::Preparing) && self.generation.is_some()
     }
 

@@ -5,6 +5,7 @@
 //! - [`membership`]: joining, leaving, heartbeats and generations as a state machine without I/O.
 //! - [`coordinator`]: [`Group`], the handle, and [`GroupHooks`], the application's part.
 //! - `driver`: the task that carries the machine's actions out; `poll_clock`: whether the application is away.
+//! - `commit`: commits of a member, over the ends of generations.
 //! - [`offsets`]: what a group commits, and how a commit can fail.
 //! - [`protocol`]: the bytes in which consumers tell what they subscribe to and are assigned.
 //! - [`consumer_protocol`]: membership in the protocol of KIP-848; it shares nothing with the above but commits.
@@ -26,6 +27,7 @@
 //! know nothing of partitions.
 
 pub mod assignor;
+mod commit;
 pub mod consumer_protocol;
 pub mod coordinator;
 mod driver;

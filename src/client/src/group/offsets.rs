@@ -3,8 +3,6 @@
 //! A member commits under its generation, which the coordinator checks; without membership (manual
 //! assignment) there is no check. Moves of the coordinator are followed until `default.api.timeout.ms`.
 
-use super::coordinator::Group;
-use super::membership::Standing;
 use crate::cluster::Cluster;
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
@@ -82,44 +80,6 @@ pub(super) struct Identity {
     pub(super) instance_id: Option<Arc<str>>,
     /// Whether `generation` is an epoch (KIP-848).
     pub(super) by_epoch: bool,
-}
-
-impl Group {
-    /// Commits offsets as a member. An error other than [`CommitError::Client`] with an unknown outcome
-    /// says that nothing was committed. If the future is dropped the outcome is unknown.
-    pub async fn commit(
-        &self,
-        offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
-    ) -> Result<(), CommitError> {
-        let group = &self.config().group_id;
-        let generation = match self.standing() {
-            Standing::Member(generation) => generation,
-            Standing::Rebalancing => return Err(CommitError::RebalanceInProgress { group: group.clone() }),
-            Standing::None => {
-                let code = ErrorCode::UNKNOWN_MEMBER_ID;
-                return Err(CommitError::IllegalGeneration { group: group.clone(), code });
-            }
-        };
-        let identity = Identity {
-            generation: generation.id,
-            member_id: generation.member_id,
-            instance_id: self.config().instance_id.clone(),
-            by_epoch: false,
-        };
-        let result = commit(self.cluster(), group, &identity, offsets).await;
-        let code = match &result {
-            Err(CommitError::RebalanceInProgress { .. }) => Some(ErrorCode::REBALANCE_IN_PROGRESS),
-            Err(CommitError::IllegalGeneration { code, .. }) => Some(*code),
-            Err(CommitError::Client(error)) => {
-                error.code().filter(|code| *code == ErrorCode::FENCED_INSTANCE_ID)
-            }
-            Ok(()) => None,
-        };
-        if let Some(code) = code {
-            self.commit_refused(generation.id, code);
-        }
-        result
-    }
 }
 
 /// Commits offsets for a group without being a member; refused while the group has members.

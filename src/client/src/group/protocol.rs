@@ -126,7 +126,7 @@ fn put_bytes(out: &mut BytesMut, bytes: Option<&[u8]>) {
 }
 
 /// Partitions by topic, in the order in which they come.
-fn put_partitions(out: &mut BytesMut, partitions: &[TopicPartition]) {
+pub(super) fn put_partitions(out: &mut BytesMut, partitions: &[TopicPartition]) {
     let topics = partitions.chunk_by(|a, b| a.topic == b.topic);
     put_count(out, topics.clone().count());
     for run in topics {
@@ -145,7 +145,7 @@ fn version(buf: &mut Bytes) -> Result<i16, ProtocolError> {
     }
 }
 
-fn partitions(buf: &mut Bytes) -> Result<Vec<TopicPartition>, ProtocolError> {
+pub(super) fn partitions(buf: &mut Bytes) -> Result<Vec<TopicPartition>, ProtocolError> {
     let mut all = Vec::new();
     for _ in 0..count(buf)? {
         let topic = string(buf)?.ok_or(ProtocolError { what: "a topic's name is null" })?;
@@ -160,7 +160,7 @@ fn int16(buf: &mut Bytes) -> Result<i16, ProtocolError> {
     buf.try_get_i16().map_err(|_| ProtocolError { what: "they end too early" })
 }
 
-fn int32(buf: &mut Bytes) -> Result<i32, ProtocolError> {
+pub(super) fn int32(buf: &mut Bytes) -> Result<i32, ProtocolError> {
     buf.try_get_i32().map_err(|_| ProtocolError { what: "they end too early" })
 }
 

@@ -100,7 +100,6 @@ impl Member {
     }
 
     /// SIGKILL; only for Java's.
-    #[allow(dead_code, reason = "for the cooperative protocols")]
     pub(crate) async fn kill(self) {
         let Self::Java { mut child, reader, .. } = self else { panic!("not a process of its own") };
         child.kill().await.unwrap();

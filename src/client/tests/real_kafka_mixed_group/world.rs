@@ -109,7 +109,6 @@ impl World {
     }
 
     /// Kills a Java member; its session has to end before others get its partitions.
-    #[allow(dead_code, reason = "for the cooperative protocols")]
     pub(crate) async fn kill(&mut self, member: usize) {
         self.members[member].take().unwrap().kill().await;
         let told = Told::Lost(self.held.get(&member).cloned().unwrap_or_default());
@@ -145,7 +144,6 @@ impl World {
     }
 
     /// Partitions that the member gave up so far, each as often as it did.
-    #[allow(dead_code, reason = "for the cooperative protocols")]
     pub(crate) fn given_up(&self, member: usize) -> Vec<i32> {
         let of = |entry: &Entry| match &entry.told {
             Told::Revoked(gone) | Told::Lost(gone) if entry.member == member => gone.clone(),

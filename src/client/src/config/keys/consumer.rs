@@ -62,7 +62,7 @@ keys! { CONSUMER:
             "class org.apache.kafka.clients.consumer.RangeAssignor,\
              class org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
         )
-        .partly("range is used; it must be in the list")
+        .partly("classes of one's own are passed over")
         .doc("How a member assigns partitions, by preference: names or Java classes.");
 
     SESSION_TIMEOUT: Duration = int_ms("session.timeout.ms", 45_000)
@@ -88,12 +88,10 @@ keys! { CONSUMER:
 
     ENABLE_AUTO_COMMIT: bool = boolean("enable.auto.commit", true)
         .ours(false, "only the application knows which records are done with")
-        .without_effect("offsets are committed when the application says so")
         .doc("Whether positions are committed now and then by themselves.");
 
     AUTO_COMMIT_INTERVAL: Duration = int_ms("auto.commit.interval.ms", 5_000)
         .low()
-        .without_effect("offsets are committed when the application says so")
         .doc("How often positions are committed by themselves.");
 
     ISOLATION_LEVEL: Text = text("isolation.level", "read_uncommitted")
@@ -130,7 +128,6 @@ keys! { CONSUMER:
         .doc("The rack of this client, for assignments and fetching close by.");
 
     EXCLUDE_INTERNAL_TOPICS: bool = boolean("exclude.internal.topics", true)
-        .without_effect("topics are subscribed to by name, and internal ones too if they are named")
         .doc("Whether patterns leave out internal topics.");
 
     INTERCEPTOR_CLASSES: List = list("interceptor.classes", "")

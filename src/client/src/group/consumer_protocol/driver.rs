@@ -1,14 +1,13 @@
 //! The driver of a membership in the consumer protocol: carries out what the state machine says and
 //! brings it the answers.
 
-use super::handle::{AssignmentHooks, Command, ConsumerGroupConfig};
+use super::handle::{AssignmentHooks, Command, ConsumerGroupConfig, Shared};
 use super::membership::{Action, ConsumerMembership, Heartbeat, MembershipConfig};
 use super::request::{self, API, MAX_VERSION, REGEX_VERSION};
 use crate::cluster::Cluster;
 use crate::config::invalid;
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
-use crate::group::coordinator::Shared;
 use crate::group::membership::{ReplyError, Standing};
 use crate::sync::lock;
 use crate::text::str_bytes;

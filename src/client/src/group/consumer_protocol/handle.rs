@@ -5,7 +5,6 @@ use super::membership::Subscription;
 use crate::backoff::Backoff;
 use crate::cluster::Cluster;
 use crate::error::{ClientError, ErrorCode};
-use crate::group::coordinator::Shared;
 use crate::group::membership::Standing;
 use crate::group::offsets::{self, CommitError, Identity, OffsetAndMetadata};
 use crate::group::poll_clock::{Attendance, PollClock};
@@ -63,6 +62,13 @@ pub struct ConsumerGroup {
     config: Arc<ConsumerGroupConfig>,
     commands: mpsc::UnboundedSender<Command>,
     shared: Arc<Shared>,
+}
+
+/// What the driver and the handle share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) standing: Mutex<Standing>,
+    pub(super) clock: PollClock,
 }
 
 #[derive(Debug)]

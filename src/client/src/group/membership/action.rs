@@ -35,10 +35,20 @@ pub enum GenerationEnd {
     Lost,
 }
 
+/// Why the group is left (KIP-800).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaveReason {
+    /// The application unsubscribes or ends.
+    Asked,
+    /// The application was away for longer than `max.poll.interval.ms`.
+    PollExpired,
+}
+
 /// What the driver has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Tell the application that its assignment ends; then call [`super::Membership::prepared`].
+    /// Tell the application that its assignment ends, in a cooperative protocol only what it has to give up; then
+    /// call [`super::Membership::prepared`].
     Prepare(GenerationEnd),
     /// Tell the application, which is giving up its assignment, that it is lost already.
     LostMeanwhile,
@@ -87,6 +97,8 @@ pub enum Action {
         member_id: Arc<str>,
         /// Whether JoinGroup or SyncGroup is still unanswered; both hold up their connection.
         joining: bool,
+        /// Why.
+        reason: LeaveReason,
     },
     /// Look the coordinator up again before the next request.
     ForgetCoordinator,
@@ -118,7 +130,8 @@ pub struct Joined {
 /// What may be done with offsets now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// Member of this generation; offsets can be committed under it.
+    /// Member of this generation; offsets can be committed under it. A member that keeps its assignment while it
+    /// joins is one of the old generation until the next begins.
     Member(Generation),
     /// Between two generations: a commit would be refused.
     Rebalancing,

@@ -366,7 +366,7 @@ impl World {
         if self.nodes[at].prepared_at.is_some_and(|when| self.now >= when) {
             self.nodes[at].prepared_at = None;
             self.nodes[at].owned.clear();
-            self.nodes[at].machine.prepared();
+            self.nodes[at].machine.prepared(false);
         }
         while let Some(action) = self.nodes[at].machine.next_action(now) {
             self.perform(at, action);

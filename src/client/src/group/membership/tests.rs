@@ -54,7 +54,7 @@ impl Script {
         let mut script = Self::new(instance_id);
         script.machine.join();
         assert_eq!(script.one(), Action::Prepare(GenerationEnd::Rebalance));
-        script.machine.prepared();
+        script.machine.prepared(false);
         let attempt = script.join_attempt("");
         script.machine.on_member_id(attempt, "m");
         let attempt = script.join_attempt("m");
@@ -83,6 +83,10 @@ fn joined(id: i32, members: Option<Vec<Member>>) -> Joined {
     Joined { generation, members, skip_assignment: false }
 }
 
+fn left(joining: bool, reason: LeaveReason) -> Action {
+    Action::Leave { member_id: "m".into(), joining, reason }
+}
+
 fn code(code: ErrorCode) -> ReplyError {
     ReplyError::Code(code)
 }
@@ -92,7 +96,7 @@ fn the_leader_assigns_before_it_syncs() {
     let mut script = Script::new(None);
     script.machine.join();
     script.actions();
-    script.machine.prepared();
+    script.machine.prepared(false);
     let attempt = script.join_attempt("");
     let me = Member { member_id: "m".into(), instance_id: None, metadata: Bytes::new() };
     script.machine.on_join(script.now, attempt, Ok(joined(1, Some(vec![me.clone()]))));
@@ -115,7 +119,7 @@ fn a_rebalance_waits_for_the_application_while_heartbeats_go_on() {
         script.beat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
         assert!(script.actions().is_empty());
     }
-    script.machine.prepared();
+    script.machine.prepared(false);
     let attempt = script.join_attempt("m");
     assert_eq!(script.machine.standing(), Standing::Rebalancing);
     script.follow(attempt, 2);
@@ -129,7 +133,7 @@ fn who_is_unknown_loses_and_joins_as_a_new_member() {
     assert_eq!(script.machine.standing(), Standing::None);
     script.pass(HEARTBEAT * 2);
     assert!(script.actions().is_empty(), "no heartbeats without a generation");
-    script.machine.prepared();
+    script.machine.prepared(false);
     script.join_attempt("");
 }
 
@@ -138,7 +142,7 @@ fn an_old_generation_is_lost_but_the_member_id_is_kept() {
     let mut script = Script::stable(None);
     script.beat(Err(code(ErrorCode::ILLEGAL_GENERATION)));
     assert_eq!(script.one(), Action::Prepare(GenerationEnd::Lost));
-    script.machine.prepared();
+    script.machine.prepared(false);
     script.join_attempt("m");
 }
 
@@ -149,7 +153,7 @@ fn a_loss_is_told_while_the_application_prepares() {
     assert_eq!(script.one(), Action::Prepare(GenerationEnd::Rebalance));
     script.beat(Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
     assert_eq!(script.one(), Action::LostMeanwhile);
-    script.machine.prepared();
+    script.machine.prepared(false);
     script.join_attempt("");
 }
 
@@ -184,7 +188,7 @@ fn joining_is_tried_again_with_growing_pauses() {
     let mut script = Script::new(None);
     script.machine.join();
     script.actions();
-    script.machine.prepared();
+    script.machine.prepared(false);
     for pause in [100, 200, 400, 800, 1000, 1000] {
         let attempt = script.join_attempt("");
         script.machine.on_join(script.now, attempt, Err(ReplyError::Unreachable));
@@ -202,7 +206,7 @@ fn what_cannot_be_mended_ends_the_membership() {
         let mut script = Script::new(None);
         script.machine.join();
         script.actions();
-        script.machine.prepared();
+        script.machine.prepared(false);
         let attempt = script.join_attempt("");
         script.machine.on_join(script.now, attempt, Err(code(error)));
         assert_eq!(script.one(), Action::Failed(error));
@@ -220,7 +224,7 @@ fn an_answer_to_an_attempt_that_was_given_up_is_ignored() {
     let beat = script.heartbeat_attempt();
     script.machine.rejoin();
     script.actions();
-    script.machine.prepared();
+    script.machine.prepared(false);
     let join = script.join_attempt("m");
     script.machine.on_heartbeat(script.now, beat, Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
     script.machine.on_join(script.now, join - 1, Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
@@ -233,10 +237,10 @@ fn leaving_is_told_at_once_even_while_joining() {
     let mut script = Script::stable(None);
     script.machine.rejoin();
     script.actions();
-    script.machine.prepared();
+    script.machine.prepared(false);
     script.join_attempt("m");
     script.machine.leave();
-    assert_eq!(script.one(), Action::Leave { member_id: "m".into(), joining: true });
+    assert_eq!(script.one(), left(true, LeaveReason::Asked));
     assert!(!script.machine.is_active());
 }
 
@@ -246,7 +250,7 @@ fn who_failed_still_leaves() {
     script.beat(Err(code(ErrorCode::UNKNOWN_SERVER_ERROR)));
     assert_eq!(script.one(), Action::Failed(ErrorCode::UNKNOWN_SERVER_ERROR));
     script.machine.leave();
-    assert_eq!(script.one(), Action::Leave { member_id: "m".into(), joining: false });
+    assert_eq!(script.one(), left(false, LeaveReason::Asked));
 }
 
 #[test]
@@ -254,7 +258,7 @@ fn a_static_leader_that_restarts_assigns_but_does_not_tell() {
     let mut script = Script::new(Some("i"));
     script.machine.join();
     script.actions();
-    script.machine.prepared();
+    script.machine.prepared(false);
     let attempt = script.join_attempt("");
     let joined = Joined { skip_assignment: true, ..joined(1, Some(Vec::new())) };
     script.machine.on_join(script.now, attempt, Ok(joined));
@@ -276,11 +280,72 @@ fn an_application_that_is_away_leaves_and_comes_back_as_new() {
     script.machine.poll_expired();
     assert_eq!(
         script.actions(),
-        [Action::Leave { member_id: "m".into(), joining: false }, Action::Prepare(GenerationEnd::Lost)]
+        [left(false, LeaveReason::PollExpired), Action::Prepare(GenerationEnd::Lost)]
     );
     script.machine.poll_expired();
     assert!(script.actions().is_empty());
-    script.machine.prepared();
+    script.machine.prepared(false);
+    script.join_attempt("");
+}
+
+#[test]
+fn a_static_member_whose_application_is_away_stops_without_leaving() {
+    let mut script = Script::stable(Some("i"));
+    script.machine.poll_expired();
+    assert_eq!(script.actions(), [Action::Prepare(GenerationEnd::Lost)]);
+    script.machine.prepared(false);
+    script.join_attempt("");
+}
+
+#[test]
+fn who_keeps_its_assignment_commits_under_the_old_generation_until_the_next_begins() {
+    let mut script = Script::stable(None);
+    script.machine.rejoin();
+    script.actions();
+    script.machine.prepared(true);
+    let attempt = script.join_attempt("m");
+    assert!(matches!(script.machine.standing(), Standing::Member(g) if g.id == 1));
+    // The coordinator moves: nothing is lost.
+    script.machine.on_join(script.now, attempt, Err(code(ErrorCode::NOT_COORDINATOR)));
+    assert_eq!(script.one(), Action::ForgetCoordinator);
+    assert!(matches!(script.machine.standing(), Standing::Member(g) if g.id == 1));
+    script.pass(Duration::from_secs(1));
+    let attempt = script.join_attempt("m");
+    script.machine.on_join(script.now, attempt, Ok(joined(2, None)));
+    assert_eq!(script.machine.standing(), Standing::Rebalancing);
+    let Action::Sync { attempt, .. } = script.one() else { panic!() };
+    script.machine.on_sync(script.now, attempt, Ok(Bytes::new()));
+    assert!(matches!(script.machine.standing(), Standing::Member(g) if g.id == 2));
+}
+
+#[test]
+fn what_was_kept_is_lost_when_the_coordinator_forgot_it() {
+    for (refusal, member_id) in [(ErrorCode::UNKNOWN_MEMBER_ID, ""), (ErrorCode::ILLEGAL_GENERATION, "m")] {
+        let mut script = Script::stable(None);
+        script.machine.rejoin();
+        script.actions();
+        script.machine.prepared(true);
+        let attempt = script.join_attempt("m");
+        script.machine.on_join(script.now, attempt, Err(code(refusal)));
+        assert_eq!(script.one(), Action::Prepare(GenerationEnd::Lost));
+        assert_eq!((script.machine.standing(), script.machine.losses()), (Standing::None, 1));
+        script.machine.prepared(false);
+        assert!(script.actions().is_empty(), "after a pause");
+        script.pass(Duration::from_secs(1));
+        script.join_attempt(member_id);
+    }
+}
+
+#[test]
+fn a_loss_during_a_revocation_takes_the_rest_before_the_group_is_joined() {
+    let mut script = Script::stable(None);
+    script.machine.rejoin();
+    script.actions();
+    script.beat(Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
+    assert_eq!(script.one(), Action::LostMeanwhile);
+    script.machine.prepared(true);
+    assert_eq!(script.one(), Action::Prepare(GenerationEnd::Lost));
+    script.machine.prepared(false);
     script.join_attempt("");
 }
 
@@ -289,7 +354,7 @@ fn a_wish_to_rejoin_during_a_rebalance_is_kept() {
     let mut script = Script::stable(None);
     script.machine.rejoin();
     script.actions();
-    script.machine.prepared();
+    script.machine.prepared(false);
     let attempt = script.join_attempt("m");
     script.machine.rejoin();
     script.machine.on_join(script.now, attempt, Ok(joined(2, None)));
@@ -305,7 +370,7 @@ fn a_rebalance_that_begins_during_sync_joins_again() {
     let mut script = Script::stable(None);
     script.machine.rejoin();
     script.actions();
-    script.machine.prepared();
+    script.machine.prepared(false);
     let attempt = script.join_attempt("m");
     script.machine.on_join(script.now, attempt, Ok(joined(2, None)));
     let Action::Sync { attempt, .. } = script.one() else { panic!() };

@@ -1,0 +1,121 @@
+//! Shares by counting: how many partitions of a topic a member gets, whichever they are.
+//!
+//! All partitions of a topic have the same subscribers, so it is enough to move counts. Which partitions these
+//! are is settled at the end, topic by topic: a member keeps as many as it may of those that it had, hence no
+//! partition moves in vain and two members never exchange partitions of a topic.
+
+use super::{Claims, Table};
+
+/// The owner of each partition; `None` if nobody subscribed to its topic.
+pub(super) fn owners(table: &Table<'_>, claims: &Claims) -> Vec<Option<usize>> {
+    let mut shares = Shares::new(table, claims);
+    shares.give_out_the_rest();
+    // What was given out anew moves for nothing; what somebody had, only if that is not enough.
+    shares.even_out(true);
+    shares.even_out(false);
+    shares.realize(claims)
+}
+
+struct Shares<'a> {
+    table: &'a Table<'a>,
+    /// Partitions by topic and member: what it gets and what it had.
+    now: Vec<Vec<i32>>,
+    before: Vec<Vec<i32>>,
+    /// Partitions by member.
+    load: Vec<i32>,
+}
+
+impl<'a> Shares<'a> {
+    /// Everybody has what it had, if it is still subscribed to it.
+    fn new(table: &'a Table<'a>, claims: &Claims) -> Self {
+        let none = vec![vec![0; table.members()]; table.topics.len()];
+        let mut shares = Self { table, now: none.clone(), before: none, load: vec![0; table.members()] };
+        for (topic, (_, range)) in table.topics.iter().enumerate() {
+            for owner in range.clone().filter_map(|p| claims.owner(p)) {
+                if table.subscribers[topic].binary_search(&owner).is_ok() {
+                    shares.before[topic][owner] += 1;
+                    shares.now[topic][owner] += 1;
+                    shares.load[owner] += 1;
+                }
+            }
+        }
+        shares
+    }
+
+    /// Gives what nobody had to those with the least. Topics with few subscribers come first: the others leave
+    /// more choice.
+    fn give_out_the_rest(&mut self) {
+        let mut topics: Vec<usize> = (0..self.table.topics.len()).collect();
+        topics.sort_by_key(|t| (self.table.subscribers[*t].len(), *t));
+        for topic in topics {
+            let given: i32 = self.now[topic].iter().sum();
+            let rest = self.table.topics[topic].1.len() as i32 - given;
+            for _ in 0..rest {
+                let Some(to) = self.least(topic) else { break };
+                self.now[topic][to] += 1;
+                self.load[to] += 1;
+            }
+        }
+    }
+
+    /// The subscriber with the least; of several, one that had more of the topic, or has less of it.
+    fn least(&self, topic: usize) -> Option<usize> {
+        let (now, before) = (&self.now[topic], &self.before[topic]);
+        let subscribers = self.table.subscribers[topic].iter().copied();
+        subscribers.min_by_key(|m| (self.load[*m], now[*m] >= before[*m], now[*m]))
+    }
+
+    /// Of those who can give a partition of the topic the one with the most; of several, one that loses nothing.
+    fn most(&self, topic: usize, only_new: bool) -> Option<usize> {
+        let (now, before) = (&self.now[topic], &self.before[topic]);
+        let subscribers = self.table.subscribers[topic].iter().copied();
+        let floor = |m: usize| if only_new { before[m] } else { 0 };
+        subscribers
+            .filter(|m| now[*m] > floor(*m))
+            .max_by_key(|m| (self.load[*m], now[*m] > before[*m], now[*m]))
+    }
+
+    /// Moves one after the other until no move makes two loads more equal. Each lowers the sum of the squares
+    /// of the loads, so this ends.
+    fn even_out(&mut self, only_new: bool) {
+        let mut moved = true;
+        while moved {
+            moved = false;
+            for topic in 0..self.table.topics.len() {
+                while let (Some(from), Some(to)) = (self.most(topic, only_new), self.least(topic))
+                    && self.load[from] - self.load[to] >= 2
+                {
+                    self.now[topic][from] -= 1;
+                    self.now[topic][to] += 1;
+                    self.load[from] -= 1;
+                    self.load[to] += 1;
+                    moved = true;
+                }
+            }
+        }
+    }
+
+    /// Chooses the partitions.
+    fn realize(mut self, claims: &Claims) -> Vec<Option<usize>> {
+        let mut owners = vec![None; self.table.partitions()];
+        for (topic, (_, range)) in self.table.topics.iter().enumerate() {
+            let due = &mut self.now[topic];
+            for partition in range.clone() {
+                if let Some(owner) = claims.owner(partition).filter(|owner| due[*owner] > 0) {
+                    owners[partition] = Some(owner);
+                    due[owner] -= 1;
+                }
+            }
+            // The rest is dealt in turn, so that neighbours go to different members.
+            let mut turns = self.table.subscribers[topic].iter().copied().cycle();
+            for partition in range.clone().filter(|p| owners[*p].is_none()).collect::<Vec<_>>() {
+                let members = self.table.members();
+                owners[partition] = turns.by_ref().take(members).find(|member| due[*member] > 0);
+                if let Some(owner) = owners[partition] {
+                    due[owner] -= 1;
+                }
+            }
+        }
+        owners
+    }
+}
