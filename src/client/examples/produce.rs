@@ -1,7 +1,8 @@
 //! How fast one core produces: `cargo run --release -p crossdock-client --example produce --
-//! localhost:9092 topic [records] [bytes a record] [partitions]`.
+//! localhost:9092 topic [records] [bytes a record] [partitions] [--compression codec]`.
 //!
-//! Everything of the client runs on this one thread: appending, checksums, sockets, acknowledgements.
+//! Everything of the client runs on this one thread: appending, checksums, sockets, acknowledgements; only
+//! compression has others. Records are pieces of text with numbers in them, which compress about as logs do.
 
 use crossdock_client::admin::NewTopic;
 use crossdock_client::producer::{AckRun, AckSink, AppendError, BatchMetadata, ProduceError};
@@ -36,7 +37,13 @@ impl AckSink for Counts {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let mut config = ProducerConfig::default();
+    if let Some(at) = args.iter().position(|arg| arg == "--compression") {
+        let codec = args.get(at + 1).cloned().unwrap_or_default();
+        config = ProducerConfig::from_map(&[("compression.type".to_owned(), codec)].into())?;
+        args.drain(at..at + 2);
+    }
     let [bootstrap, topic, ..] = &args[..] else {
         return Err("usage: produce BOOTSTRAP TOPIC [RECORDS] [BYTES] [PARTITIONS]".into());
     };
@@ -47,11 +54,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let new = NewTopic::new(topic, i32::try_from(partitions)?, -1);
     Admin::new(cluster.clone()).create_topic(&new).await?;
     let counts = Arc::new(Counts::default());
-    let producer = Producer::start(cluster, ProducerConfig::default(), counts.clone());
+    let producer = Producer::start(cluster, config, counts.clone());
     let topic = producer.topic(topic);
     producer.wait_for_metadata(&topic).await?;
 
-    let value = vec![b'x'; usize::try_from(bytes)?];
+    let values = values(usize::try_from(bytes)?);
     let (start, cpu) = (Instant::now(), cpu_time());
     let mut appended = 0;
     while appended < records {
@@ -63,7 +70,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 if appended == end {
                     break false;
                 }
-                match appender.append(&topic, None, now, None, Some(&value), iter::empty(), appended / RUN) {
+                let value = Some(&*values[(appended % VALUES) as usize]);
+                match appender.append(&topic, None, now, None, value, iter::empty(), appended / RUN) {
                     Ok(()) => appended += 1,
                     Err(AppendError::BufferFull) => break true,
                     Err(error) => return Err(error.into()),
@@ -93,6 +101,31 @@ async fn main() -> Result<(), Box<dyn Error>> {
         counts.failed.load(Ordering::Relaxed),
     );
     Ok(())
+}
+
+/// Different values; more than lz4 looks back on.
+const VALUES: u64 = 10_000;
+
+fn values(bytes: usize) -> Vec<Vec<u8>> {
+    let mut random = 1u64;
+    let mut next = || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random >> 40
+    };
+    let mut value = || {
+        let mut text = String::new();
+        while text.len() < bytes {
+            text += &format!(
+                "level=info user={} took={}ms path=/orders/{} ",
+                next() % 5_000,
+                next() % 90,
+                next()
+            );
+        }
+        text.truncate(bytes);
+        text.into_bytes()
+    };
+    (0..VALUES).map(|_| value()).collect()
 }
 
 /// CPU time of this process so far, user and system; zero where /proc is missing. In ticks of 10 ms.

@@ -1,13 +1,20 @@
-//! Reading the records of a fetch allocates nothing, however many records there are.
+//! Reading the records of a fetch allocates nothing, however many records there are; decompressing allocates by
+//! batch.
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up ends the test")]
 
 use bytes::Bytes;
 use crossdock_client::FetchedRecords;
-use crossdock_wire::{BatchBuilder, Batches, ProducerStamp};
+use crossdock_wire::{BatchBuilder, Batches, Codec, ProducerStamp};
 
 #[test]
 fn reading_records_allocates_nothing() {
+    for codec in [Codec::NONE, Codec::GZIP, Codec::SNAPPY, Codec::LZ4, Codec::ZSTD] {
+        read(codec);
+    }
+}
+
+fn read(codec: Codec) {
     let mut builder = BatchBuilder::with_capacity(1 << 20);
     for n in 0..5_000u32 {
         let headers = [("name", Some(&b"value"[..]))];
@@ -18,12 +25,21 @@ fn reading_records_allocates_nothing() {
             headers.into_iter()
         ));
     }
-    let region: Bytes = builder.finish(ProducerStamp::NONE, false);
+    let region: Bytes = builder.close(codec).finish(ProducerStamp::NONE, false);
+    let arrived = Batches::new(region).next().unwrap().unwrap();
+    assert_eq!(arrived.header().compression(), codec.compression());
+    let decompress = || arrived.decompressed(1 << 20).unwrap();
+    // The first one makes the codec's context.
+    decompress();
+    let mut batch = None;
+    let allocations = allocation_counter::measure(|| batch = Some(decompress()));
+    // The buffer, its growth, and its counter.
+    assert!(allocations.count_total <= 4, "{codec:?}: {allocations:?}");
     let fetched = FetchedRecords {
         leader_epoch: -1,
         topic: "t".into(),
         partition: 0,
-        batches: Batches::new(region).map(Result::unwrap).collect(),
+        batches: batch.into_iter().collect(),
         start_offset: 10,
         next_offset: 5_000,
         high_watermark: 5_000,

@@ -185,6 +185,58 @@ async fn batches_that_the_topic_finds_too_large_are_split() {
     assert_eq!(last.outcome.unwrap_err().code(), Some(ErrorCode::MESSAGE_TOO_LARGE));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compressed_batches_keep_their_order_through_faults() {
+    for codec in ["gzip", "snappy", "lz4", "zstd"] {
+        // Batches on both sides of what is compressed at once, and more than may be taken ahead.
+        let pairs = [("compression.type", codec), ("batch.size", "30000"), ("buffer.memory", "200000")];
+        let setup = setup(NewTopic::new("t", 1, 1), &pairs).await;
+        let faults = setup.broker.faults();
+        let lost = FaultRule::new(FaultAction::CloseAfterProcessing).api(ApiKey::Produce);
+        faults.add(lost.after(3).times(1));
+        let refused = FaultAction::ReplyError(ResponseError::NotLeaderOrFollower);
+        faults.add(FaultRule::new(refused).api(ApiKey::Produce).after(6).times(2));
+        setup.append(0, 10).await;
+        let mut value = 10;
+        while value < 20_000 {
+            // Under one lock, so that batches become full.
+            {
+                let mut appender = setup.producer.appender();
+                for _ in 0..2_000 {
+                    let text = value.to_string();
+                    let text = Some(text.as_bytes());
+                    match appender.append(&setup.topic, Some(0), 1, None, text, iter::empty(), value) {
+                        Ok(()) => value += 1,
+                        Err(AppendError::BufferFull) => break,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+            setup.producer.wait_for_space().await;
+        }
+        setup.producer.flush().await;
+        setup.check(value).await;
+    }
+}
+
+#[tokio::test]
+async fn compressed_batches_that_are_too_large_are_split() {
+    for codec in ["gzip", "snappy", "lz4", "zstd"] {
+        let new = NewTopic::new("t", 1, 1).config("max.message.bytes", "2000");
+        let setup = setup(new, &[("compression.type", codec)]).await;
+        {
+            let mut appender = setup.producer.appender();
+            for value in 0..5_000u64 {
+                let text = value.to_string();
+                let text = Some(text.as_bytes());
+                appender.append(&setup.topic, Some(0), 1, None, text, iter::empty(), value).unwrap();
+            }
+        }
+        setup.producer.flush().await;
+        setup.check(5_000).await;
+    }
+}
+
 #[tokio::test]
 async fn records_that_cannot_be_delivered_in_time_say_whether_they_may_be_written() {
     let pairs = [("request.timeout.ms", "100"), ("delivery.timeout.ms", "300"), ("linger.ms", "0")];

@@ -115,23 +115,33 @@ impl BatchBuilder {
     /// Closes the batch and compresses its records. They stay as they are if that does not make them
     /// smaller, or the codec fails: see [`ClosedBatch::compression`].
     pub fn close(self, codec: Codec) -> ClosedBatch {
-        let mut buf = self.buf;
-        let mut compression = Compression::None;
-        if codec != Codec::NONE && self.count > 0 {
-            let records = &buf[HEADER_LEN..];
-            let mut compressed = Vec::with_capacity(HEADER_LEN + records.len() / 2);
-            compressed.resize(HEADER_LEN, 0);
-            let outcome = compression::compress(codec, records, &mut compressed);
-            if outcome.is_ok() && compressed.len() < buf.len() {
-                compressed.shrink_to_fit();
-                buf = compressed;
-                compression = codec.compression();
-            }
+        if let Some(closed) = self.compressed(codec) {
+            return closed;
         }
+        ClosedBatch { header: self.header(self.buf.len(), Compression::None), buf: self.buf }
+    }
+
+    /// The batch with compressed records. `None` if that does not make it smaller, or the codec fails.
+    pub fn compressed(&self, codec: Codec) -> Option<ClosedBatch> {
+        if codec == Codec::NONE || self.count == 0 {
+            return None;
+        }
+        let mut buf = Vec::with_capacity(HEADER_LEN + self.buf.len() / 2);
+        buf.resize(HEADER_LEN, 0);
+        compression::compress(codec, &self.buf[HEADER_LEN..], &mut buf).ok()?;
+        if buf.len() >= self.buf.len() {
+            return None;
+        }
+        buf.shrink_to_fit();
+        Some(ClosedBatch { header: self.header(buf.len(), codec.compression()), buf })
+    }
+
+    /// The head of a closed batch of `len` bytes, without its stamp.
+    fn header(&self, len: usize, compression: Compression) -> BatchHeader {
         let mut header = BatchHeader {
             base_offset: 0,
             // `append` keeps the whole batch below i32::MAX.
-            batch_length: (buf.len() - LOG_OVERHEAD) as i32,
+            batch_length: (len - LOG_OVERHEAD) as i32,
             partition_leader_epoch: -1,
             crc: 0,
             attributes: 0,
@@ -144,7 +154,7 @@ impl BatchBuilder {
             record_count: self.count,
         };
         header.set_compression(compression);
-        ClosedBatch { header, buf }
+        header
     }
 
     /// Closes the batch without compressing it, and finishes it.

@@ -200,11 +200,16 @@ impl Connection {
 
     /// The highest version of `R` that both sides speak, at most `max_version`.
     pub fn version_of<R: Request>(&self, max_version: i16) -> Result<i16, ClientError> {
+        self.version_between::<R>(R::VERSIONS.min, max_version)
+    }
+
+    /// As [`Self::version_of`], but at least `min`.
+    pub(crate) fn version_between<R: Request>(&self, min: i16, max_version: i16) -> Result<i16, ClientError> {
         let max = max_version.min(R::VERSIONS.max);
-        self.versions.choose(R::KEY, R::VERSIONS.min, max).ok_or_else(|| ClientError::UnsupportedVersion {
+        self.versions.choose(R::KEY, min, max).ok_or_else(|| ClientError::UnsupportedVersion {
             broker: self.broker().clone(),
             api: api_name(R::KEY),
-            min: R::VERSIONS.min,
+            min,
             max,
         })
     }

@@ -82,6 +82,8 @@ pub struct ConsumerConfig {
     pub fetch_max_wait: Duration,
     /// `max.partition.fetch.bytes`; default 1 MiB.
     pub max_partition_fetch_bytes: i32,
+    /// `crossdock.fetch.max.decompressed.bytes`: what one batch may decompress to; default 128 MiB.
+    pub max_decompressed_bytes: usize,
     /// `check.crcs`; default true.
     pub check_crcs: bool,
     /// `allow.auto.create.topics`; default true.
@@ -130,6 +132,7 @@ impl ConsumerConfig {
             fetch_max_bytes: reader.get(FETCH_MAX_BYTES),
             fetch_max_wait: reader.get(FETCH_MAX_WAIT),
             max_partition_fetch_bytes: reader.get(MAX_PARTITION_FETCH_BYTES),
+            max_decompressed_bytes: usize::try_from(reader.get(MAX_DECOMPRESSED_BYTES)).unwrap_or(0),
             check_crcs: reader.get(CHECK_CRCS),
             allow_auto_create_topics: reader.get(ALLOW_AUTO_CREATE_TOPICS),
             exclude_internal_topics: reader.get(EXCLUDE_INTERNAL_TOPICS),

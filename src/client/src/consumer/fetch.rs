@@ -2,7 +2,7 @@
 //!
 //! Up to version 12 topics go by name, from 13 on by id (KIP-516), if the metadata tells the ids of all. Leaders that an
 //! answer names are known to the whole cluster handle at once (KIP-951). Batches are split and checked here,
-//! once, outside of any lock.
+//! once, outside of any lock; large compressed answers are read by a thread of the blocking pool.
 
 use super::records::{Aborted, ReadOptions, read_region};
 use super::session::{FetchSession, SessionRequest};
@@ -13,11 +13,14 @@ use crate::connection::ConnectionClass;
 use crate::error::{ClientError, ErrorCode};
 use crate::metadata::{BrokerInfo, LeaderHint, NodeId, TopicPartition};
 use crate::text::{str_bytes, topic_name};
+use bytes::Bytes;
+use crossdock_wire::{BatchHeader, Compression};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use kafka_protocol::messages::fetch_response::{NodeEndpoint, PartitionData};
 use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 const MAX_VERSION: i16 = 18;
@@ -26,9 +29,12 @@ const MAX_NAMED_VERSION: i16 = 12;
 /// Well below the largest frame that a connection takes; the broker may send one batch more.
 const MAX_FETCH_BYTES: i32 = 64 << 20;
 
+/// Compressed bytes of an answer that are decompressed at once, rather than by a thread of the blocking pool.
+const INLINE: usize = 16 << 10;
+
 /// Fetches `partitions` of one broker. What is missing in the result has nothing new.
 pub(super) async fn fetch(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     node: NodeId,
     session: &mut FetchSession,
     partitions: Vec<Asked>,
@@ -43,6 +49,18 @@ pub(super) async fn fetch(
     let code = ErrorCode(response.error_code);
     let id = response.session_id;
     let (answers, complete) = match code.ok() {
+        Ok(()) if is_worth_a_thread(&response) => {
+            let shared = shared.clone();
+            let reading = move || read(&shared, response, partitions, is_full, by_id);
+            match tokio::task::spawn_blocking(reading).await {
+                Ok(read) => read,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime ends.
+                    Err(_) => return Vec::new(),
+                },
+            }
+        }
         Ok(()) => read(shared, response, partitions, is_full, by_id),
         Err(code) => {
             let refused = |asked| (asked, Fetched::Refused(code));
@@ -118,7 +136,7 @@ fn request(shared: &Shared, partitions: &[Asked], ask: &SessionRequest, by_id: b
         .with_replica_id(BrokerId(-1))
         .with_max_wait_ms(i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX))
         .with_min_bytes(config.fetch_min_bytes)
-        .with_max_bytes(config.fetch_max_bytes.min(MAX_FETCH_BYTES))
+        .with_max_bytes(shared.expansion.to_ask_for(config.fetch_max_bytes.min(MAX_FETCH_BYTES)))
         .with_isolation_level(config.isolation_level.number())
         .with_session_id(ask.id)
         .with_session_epoch(ask.epoch)
@@ -146,6 +164,8 @@ fn read(
     let mut answers = Vec::with_capacity(answered.len());
     let mut complete = true;
     let mut hints = Vec::new();
+    let most = usize::try_from(shared.config.fetch_max_bytes).unwrap_or(0).max(1);
+    let (mut budget, mut arrived) = (most, 0);
     for asked in partitions {
         if answered.is_empty() && !is_full {
             break;
@@ -158,7 +178,9 @@ fn read(
         let fetched = match answered.remove(&key) {
             Some(data) => {
                 hints.extend(leader_hint(&asked.tp, &data));
-                read_partition(shared, &asked, data)
+                let compressed = is_compressed(&data);
+                arrived += data.records.as_ref().filter(|_| compressed).map_or(0, Bytes::len);
+                read_partition(shared, &asked, data, &mut budget)
             }
             None if is_full => {
                 complete = false;
@@ -169,6 +191,7 @@ fn read(
         answers.push((asked, fetched));
     }
     complete &= answered.is_empty();
+    shared.expansion.learn(arrived, most - budget, budget == 0);
     if !hints.is_empty() {
         learn_leaders(shared, &hints, &node_endpoints, &mut answers);
     }
@@ -206,7 +229,20 @@ fn learn_leaders(
     }
 }
 
-fn read_partition(shared: &Shared, asked: &Asked, data: PartitionData) -> Fetched {
+/// Whether there is enough to be decompressed that it must not keep other fetches waiting.
+fn is_worth_a_thread(response: &FetchResponse) -> bool {
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+    let compressed = partitions.filter(|data| is_compressed(data));
+    compressed.map(|data| data.records.as_ref().map_or(0, Bytes::len)).sum::<usize>() > INLINE
+}
+
+/// Whether what came for a partition begins with a compressed batch.
+fn is_compressed(data: &PartitionData) -> bool {
+    let first = data.records.as_ref().and_then(|records| BatchHeader::parse(records).ok());
+    first.is_some_and(|header| header.compression() != Compression::None)
+}
+
+fn read_partition(shared: &Shared, asked: &Asked, data: PartitionData, budget: &mut usize) -> Fetched {
     if let Err(code) = ErrorCode(data.error_code).ok() {
         return Fetched::Refused(code);
     }
@@ -220,6 +256,7 @@ fn read_partition(shared: &Shared, asked: &Asked, data: PartitionData) -> Fetche
     }
     let options = ReadOptions {
         check_crcs: shared.config.check_crcs,
+        max_decompressed_bytes: shared.config.max_decompressed_bytes,
         isolation: shared.config.isolation_level,
         max_partition_bytes: shared.config.max_partition_fetch_bytes,
     };
@@ -233,5 +270,6 @@ fn read_partition(shared: &Shared, asked: &Asked, data: PartitionData) -> Fetche
         data.high_watermark,
         aborted,
         options,
+        budget,
     )))
 }

@@ -10,6 +10,7 @@
 //! - `membership`: its place in the group, whichever group protocol it speaks.
 //! - `member`, `remote_member`: its part in a group of the classic and of the consumer protocol.
 //! - [`pattern`]: subscribing by a pattern; `watcher`: the topics that it watches.
+//! - `expansion`: how much larger fetched bytes become when they are decompressed.
 //! - `shared`: what these share, and the events for the application.
 //!
 //! # How data flows
@@ -27,6 +28,7 @@
 
 pub mod config;
 pub mod error;
+mod expansion;
 mod fetch;
 mod fetcher;
 mod lookup;

@@ -4,9 +4,8 @@ use super::config::IsolationLevel;
 use super::error::ConsumerError;
 use crate::metadata::TopicPartition;
 use bytes::Bytes;
-use crossdock_wire::compression::DEFAULT_LIMIT;
 use crossdock_wire::control::ControlType;
-use crossdock_wire::{Batch, Batches, RecordView, Records, WireError};
+use crossdock_wire::{Batch, BatchHeader, Batches, RecordView, Records, WireError};
 use std::sync::Arc;
 
 /// Whole batches of one partition, in the bytes that they arrived in. Holding it holds those bytes.
@@ -45,7 +44,7 @@ impl FetchedRecords {
         self.batches.iter().map(|b| usize::try_from(b.header().record_count).unwrap_or(0)).sum()
     }
 
-    /// Bytes of all batches.
+    /// Bytes of all batches, decompressed.
     pub fn byte_len(&self) -> usize {
         self.batches.iter().map(|b| b.bytes().len()).sum()
     }
@@ -116,6 +115,8 @@ impl<'a> RecordIter<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReadOptions {
     pub(super) check_crcs: bool,
+    /// What one batch may decompress to, in bytes.
+    pub(super) max_decompressed_bytes: usize,
     pub(super) isolation: IsolationLevel,
     /// For the error text.
     pub(super) max_partition_bytes: i32,
@@ -142,7 +143,12 @@ impl Region {
     }
 }
 
-/// Splits the fetched `region` into batches from `start_offset` on, and checks each once.
+/// Splits the fetched `region` into batches from `start_offset` on, checks each once, and decompresses those
+/// that are handed out.
+///
+/// `budget` is what compressed batches of the whole answer may still decompress to, in bytes. Once it is used
+/// up, nothing compressed is read any more: the region ends there, and the rest is fetched again when there is
+/// room. So at least one batch of an answer is read, and memory does not follow what a fetch may decompress to.
 pub(super) fn read_region(
     tp: &TopicPartition,
     region: Bytes,
@@ -150,6 +156,7 @@ pub(super) fn read_region(
     high_watermark: i64,
     aborted: Vec<Aborted>,
     options: ReadOptions,
+    budget: &mut usize,
 ) -> Region {
     let mut records = FetchedRecords {
         topic: tp.topic.clone(),
@@ -168,15 +175,19 @@ pub(super) fn read_region(
     for batch in &mut batches {
         whole_batches = true;
         let checked = batch.and_then(|batch| check(batch, options.check_crcs));
-        match checked.and_then(|batch| Ok((transactions.voids(&batch)?, batch))) {
+        let read = checked.and_then(|batch| {
+            let is_void = transactions.voids(&batch)?;
             // The broker looks batches up by their last offset, which may be below after compaction.
-            Ok((_, batch)) if batch.header().last_offset() < records.next_offset => {}
-            Ok((is_void, batch)) => {
-                records.next_offset = batch.header().last_offset().saturating_add(1);
-                records.leader_epoch = batch.header().partition_leader_epoch;
-                if !is_void {
-                    records.batches.push(batch);
-                }
+            let is_old = batch.header().last_offset() < records.next_offset;
+            read(batch, is_void || is_old, options.max_decompressed_bytes, budget)
+        });
+        match read {
+            Ok(None) => break,
+            Ok(Some(batch)) if batch.header.last_offset() < records.next_offset => {}
+            Ok(Some(batch)) => {
+                records.next_offset = batch.header.last_offset().saturating_add(1);
+                records.leader_epoch = batch.header.partition_leader_epoch;
+                records.batches.extend(batch.readable);
             }
             Err(source) => {
                 let (topic, partition, offset) = (tp.topic.clone(), tp.partition, records.next_offset);
@@ -196,6 +207,29 @@ pub(super) fn read_region(
     Region { records, error }
 }
 
+/// A batch of a region: its head, and its records unless they are left out.
+struct Read {
+    header: BatchHeader,
+    readable: Option<Batch>,
+}
+
+/// Decompresses a batch, unless it is left out. `None` if the budget is used up.
+fn read(batch: Batch, left_out: bool, limit: usize, budget: &mut usize) -> Result<Option<Read>, WireError> {
+    let header = *batch.header();
+    if left_out {
+        return Ok(Some(Read { header, readable: None }));
+    }
+    if !batch.is_compressed() {
+        return Ok(Some(Read { header, readable: Some(batch) }));
+    }
+    if *budget == 0 {
+        return Ok(None);
+    }
+    let readable = batch.decompressed(limit)?;
+    *budget = budget.saturating_sub(readable.bytes().len());
+    Ok(Some(Read { header, readable: Some(readable) }))
+}
+
 fn check(batch: Batch, check_crc: bool) -> Result<Batch, WireError> {
     if check_crc {
         batch.check_crc()?;
@@ -205,7 +239,7 @@ fn check(batch: Batch, check_crc: bool) -> Result<Batch, WireError> {
         let value = i64::from(header.last_offset_delta);
         return Err(WireError::Invalid { what: "a record batch's last offset delta", value });
     }
-    batch.decompressed(DEFAULT_LIMIT)
+    Ok(batch)
 }
 
 /// Tells which batches belong to aborted transactions, as Java's `CompletedFetch`.

@@ -10,6 +10,7 @@
 
 use super::config::{ConsumerConfig, OffsetReset};
 use super::error::ConsumerError;
+use super::expansion::Expansion;
 use super::state::{Limits, State};
 use super::{ConsumerEvent, IsolationLevel};
 use crate::cluster::Cluster;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) to_fetcher: Notify,
     /// Wakes the application: there may be something to take.
     pub(super) to_application: Notify,
+    pub(super) expansion: Expansion,
 }
 
 #[derive(Debug)]
@@ -86,6 +88,7 @@ impl Shared {
             inner: Mutex::new(inner),
             to_fetcher: Notify::new(),
             to_application: Notify::new(),
+            expansion: Expansion::new(),
         })
     }
 

@@ -3,7 +3,7 @@
 //! Appenders and the sender share it under one lock, which is held for a run of appends on one side and for
 //! taking whole batches on the other. Nothing is allocated a record: bytes go straight into the open batch.
 
-use super::batch::Batch;
+use super::batch::{Batch, Compressed};
 use super::error::AppendError;
 use super::partitioner::{Sticky, partition_for_key};
 use crate::backoff::Rng;
@@ -17,6 +17,11 @@ use tokio::time::Instant;
 
 /// Capacity that a partition's first batch starts with, in bytes.
 const FIRST_CAPACITY: usize = 16 << 10;
+
+/// Steps of the estimated ratio of compression, and what is added to it for safety; Java's numbers.
+const IMPROVING: f32 = 0.005;
+const DETERIORATING: f32 = 0.05;
+const ESTIMATE_MARGIN: f32 = 1.05;
 
 /// A topic and partition of this producer: places in [`Accumulator::topics`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,8 +72,12 @@ pub(super) struct Topic {
     available: Vec<i32>,
     queues: Vec<Queue>,
     sticky: Sticky,
-    /// Lower than the configured limit once the broker refused a batch for its size.
+    /// Size of a batch as it is sent. Lower than the configured limit once the broker refused one for its size.
     batch_limit: usize,
+    /// What records of this topic are compressed to, as a part of what they were; an estimate.
+    ratio: f32,
+    /// Size of a batch before it is compressed.
+    open_limit: usize,
 }
 
 #[derive(Debug, Default)]
@@ -123,6 +132,8 @@ impl Accumulator {
             queues: Vec::new(),
             sticky: Sticky::new(Rng::random()),
             batch_limit: self.limits.batch,
+            ratio: 1.0,
+            open_limit: self.limits.batch,
         });
         self.topics_wanted = true;
         (at, name)
@@ -146,14 +157,14 @@ impl Accumulator {
         check_size(&self.limits, &topic.name, bound)?;
         let (partition, sticky) = topic.choose(partition, record.key)?;
         let queue = &mut topic.queues[partition as usize];
-        let fits = queue.batches.back().is_some_and(|b| b.is_open() && b.len() + bound <= topic.batch_limit);
+        let fits = queue.batches.back().is_some_and(|b| b.is_open() && b.len() + bound <= topic.open_limit);
         let charge = if fits { bound } else { bound + HEADER_LEN };
         if self.used + charge > self.limits.memory && self.used > 0 {
             self.wanted = self.wanted.max(charge);
             return Err(AppendError::BufferFull);
         }
         if !fits {
-            let capacity = queue.next_capacity(topic.batch_limit, bound);
+            let capacity = queue.next_capacity(topic.open_limit, bound);
             queue.batches.push_back(Batch::open(self.next_serial, Instant::now(), capacity));
             self.unresolved.insert(self.next_serial);
             self.next_serial += 1;
@@ -242,6 +253,17 @@ impl Accumulator {
     pub(super) fn shrink_batches(&mut self, topic: usize, refused_len: usize) {
         if let Some(topic) = self.topics.get_mut(topic) {
             topic.batch_limit = topic.batch_limit.min(refused_len / 2).max(HEADER_LEN);
+            topic.estimate(self.limits.record);
+        }
+    }
+
+    /// Notes what a batch of the topic was compressed to, and that memory became free by that.
+    pub(super) fn compressed(&mut self, topic: usize, compressed: Compressed) {
+        self.release(compressed.freed);
+        let most = self.limits.record;
+        if let Some(topic) = self.topics.get_mut(topic) {
+            topic.observe(compressed.to as f32 / compressed.from.max(1) as f32);
+            topic.estimate(most);
         }
     }
 
@@ -265,6 +287,23 @@ impl Topic {
         }
     }
 
+    /// Moves the estimate towards what a batch was compressed to: quickly to the worse, slowly to the better, as
+    /// Java's `CompressionRatioEstimator`.
+    fn observe(&mut self, ratio: f32) {
+        self.ratio = if ratio > self.ratio {
+            (self.ratio + DETERIORATING).max(ratio)
+        } else {
+            (self.ratio - IMPROVING).max(ratio)
+        };
+    }
+
+    /// Lets open batches grow until they are likely to fill a batch when compressed; to `most` at most, so that
+    /// they are not too large even if they do not compress at all.
+    fn estimate(&mut self, most: usize) {
+        let likely = self.batch_limit as f32 / (self.ratio * ESTIMATE_MARGIN).max(0.01);
+        self.open_limit = (likely as usize).min(most).max(self.batch_limit);
+    }
+
     /// The partition of a record, and whether it was chosen by the sticky partitioner.
     fn choose(&mut self, explicit: Option<i32>, key: Option<&[u8]>) -> Result<(i32, bool), AppendError> {
         let count = self.partition_count;
@@ -277,7 +316,7 @@ impl Topic {
                 Err(AppendError::UnknownPartition { topic: self.name.clone(), partition, count })
             }
             (None, Some(key)) => Ok((partition_for_key(key, count), false)),
-            (None, None) => Ok((self.sticky.partition(count, &self.available, self.batch_limit), true)),
+            (None, None) => Ok((self.sticky.partition(count, &self.available, self.open_limit), true)),
         }
     }
 }
@@ -396,6 +435,32 @@ mod tests {
         }
         assert!(acc.has_space() && acc.is_resolved_below(high));
         assert_eq!(acc.used, 0);
+    }
+
+    #[tokio::test]
+    async fn open_batches_grow_by_what_compression_gains() {
+        let mut acc = accumulator(400, 100_000, 1);
+        let filled = |acc: &mut Accumulator| {
+            while acc.peek(LANE).is_none_or(|(_, _, full)| !full) {
+                append(acc, 0, &[0; 50], 1).unwrap();
+            }
+            let len = acc.take(LANE).unwrap().len();
+            acc.take(LANE);
+            len
+        };
+        assert!(filled(&mut acc) <= 400);
+        // The estimate improves slowly, and the limit of a request is not passed.
+        acc.compressed(0, Compressed { from: 400, to: 40, freed: 0 });
+        assert!(filled(&mut acc) <= 450);
+        (0..200).for_each(|_| acc.compressed(0, Compressed { from: 400, to: 40, freed: 0 }));
+        assert!((900..=1000).contains(&filled(&mut acc)));
+        // It worsens quickly.
+        acc.compressed(0, Compressed { from: 400, to: 400, freed: 0 });
+        assert!(filled(&mut acc) <= 400);
+        // What the broker refused was compressed: half of that is the new aim.
+        (0..200).for_each(|_| acc.compressed(0, Compressed { from: 400, to: 100, freed: 0 }));
+        acc.shrink_batches(0, 200);
+        assert!((280..=400).contains(&filled(&mut acc)));
     }
 
     #[tokio::test]

@@ -1,10 +1,12 @@
 //! A batch on its way: open, then sealed, then sent one or more times.
 
 use super::ack::AckRun;
+use super::compress::{Compressor, Handed};
 use bytes::Bytes;
 use crossdock_wire::header::{BatchHeader, HEADER_LEN, seal};
-use crossdock_wire::{BatchBuilder, Batches, ProducerStamp, WireError};
+use crossdock_wire::{BatchBuilder, Batches, ClosedBatch, ProducerStamp, WireError};
 use smallvec::SmallVec;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub(super) type Runs = SmallVec<[AckRun; 4]>;
@@ -28,9 +30,21 @@ pub(super) struct Batch {
 #[derive(Debug)]
 enum Content {
     Open(BatchBuilder),
+    /// Being compressed; with the length before.
+    Compressing(oneshot::Receiver<ClosedBatch>, usize),
+    Closed(ClosedBatch),
     Sealed(Bytes),
     /// Only while the content is being replaced.
     Taken,
+}
+
+/// What compressing a batch gained, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Compressed {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    /// Of the memory that the batch was charged.
+    pub(super) freed: usize,
 }
 
 impl Batch {
@@ -78,18 +92,61 @@ impl Batch {
         matches!(self.content, Content::Open(_))
     }
 
-    /// Length in bytes, as it will be sent.
+    /// Length in bytes, as it would be sent now: before it is compressed, that of its records as they are.
     pub(super) fn len(&self) -> usize {
-        self.charged
+        match &self.content {
+            Content::Open(builder) => builder.len(),
+            Content::Compressing(_, len) => *len,
+            Content::Closed(closed) => closed.len(),
+            Content::Sealed(bytes) => bytes.len(),
+            Content::Taken => 0,
+        }
+    }
+
+    /// Whether the batch is closed: compressed, or found not to become smaller.
+    pub(super) fn is_compressed(&self) -> bool {
+        matches!(self.content, Content::Closed(_) | Content::Sealed(_))
+    }
+
+    /// Has the batch compressed, or looks whether it is by now. `None` unless it became so.
+    pub(super) fn compress(&mut self, compressor: &Compressor) -> Option<Compressed> {
+        let from = self.len();
+        let closed = match std::mem::replace(&mut self.content, Content::Taken) {
+            Content::Open(builder) => match compressor.hand(builder) {
+                Handed::Closed(closed) => Ok(closed),
+                Handed::Job(wait) => Err(Content::Compressing(wait, from)),
+                Handed::Refused(builder) => Err(Content::Open(builder)),
+            },
+            // Jobs always answer; without an answer the batch would wait for its timeout.
+            Content::Compressing(mut wait, from) => {
+                wait.try_recv().map_err(|_| Content::Compressing(wait, from))
+            }
+            other => Err(other),
+        };
+        match closed {
+            Ok(closed) => {
+                let to = closed.len();
+                let freed = self.charged.saturating_sub(to);
+                self.charged -= freed;
+                self.content = Content::Closed(closed);
+                Some(Compressed { from, to, freed })
+            }
+            Err(content) => {
+                self.content = content;
+                None
+            }
+        }
     }
 
     /// The bytes to be sent, with this stamp. The CRC is computed once, unless the stamp changes later.
     pub(super) fn seal(&mut self, stamp: ProducerStamp, restamp: bool) -> Bytes {
         let bytes = match std::mem::replace(&mut self.content, Content::Taken) {
             Content::Open(builder) => builder.finish(stamp, false),
+            Content::Closed(closed) => closed.finish(stamp, false),
             Content::Sealed(bytes) if restamp => restamped(bytes, stamp),
             Content::Sealed(bytes) => bytes,
-            Content::Taken => Bytes::new(),
+            // Never asked for: it is not ready.
+            Content::Compressing(..) | Content::Taken => Bytes::new(),
         };
         self.content = Content::Sealed(bytes.clone());
         bytes
@@ -115,11 +172,12 @@ impl Batch {
             last_part,
             content: Content::Open(builder),
         };
-        // Both together take a head more than one; that is forgiven rather than asked of the memory again.
-        let first_len = first.len();
-        let second_charged = self.charged.saturating_sub(first_len);
+        // Together they are charged what the whole was; decompressed, and with two heads, they take more, which
+        // is forgiven rather than asked of the memory again.
+        let first_charged = first.len().min(self.charged / 2);
+        let second_charged = self.charged - first_charged;
         Some((
-            half(first, first_runs, first_len, false),
+            half(first, first_runs, first_charged, false),
             half(second, second_runs, second_charged, self.last_part),
         ))
     }
@@ -144,6 +202,9 @@ fn restamped(bytes: Bytes, stamp: ProducerStamp) -> Bytes {
 fn halves_of(bytes: Bytes, first_count: i32) -> Result<Option<(BatchBuilder, BatchBuilder)>, WireError> {
     let len = bytes.len();
     let Some(batch) = Batches::new(bytes).next().transpose()? else { return Ok(None) };
+    // Compressed here, so what it decompresses to was here before.
+    let batch = batch.decompressed(usize::MAX)?;
+    let len = batch.bytes().len().max(len);
     let mut halves = (BatchBuilder::with_capacity(len / 2), BatchBuilder::with_capacity(len / 2));
     for (n, record) in batch.records()?.enumerate() {
         let record = record?;
@@ -176,6 +237,10 @@ fn split_runs(runs: &[AckRun], first_count: u32) -> (Runs, Runs) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::producer::Shared;
+    use crate::producer::accumulator::Limits;
+    use crossdock_wire::Codec;
+    use std::sync::Arc;
 
     fn sealed(records: &[(&str, u64)]) -> Batch {
         let mut batch = Batch::open(1, Instant::now(), 0);
@@ -212,6 +277,41 @@ mod tests {
         assert_eq!(values(first.seal(ProducerStamp::NONE, true)), ["a", "b"]);
         assert_eq!(values(second.seal(ProducerStamp::NONE, true)), ["c", "d", "e"]);
         assert!(sealed(&[("a", 1)]).halves().is_none());
+    }
+
+    #[tokio::test]
+    async fn halves_of_a_compressed_batch_hold_all_records() {
+        for codec in [Codec::GZIP, Codec::SNAPPY, Codec::LZ4, Codec::ZSTD] {
+            let value = "value ".repeat(100);
+            let mut batch = Batch::open(1, Instant::now(), 0);
+            for token in 0..20 {
+                batch.append(5, None, Some(value.as_bytes()), std::iter::empty(), token).unwrap();
+            }
+            let shared = Arc::new(Shared::new(Limits { batch: 1, memory: 1, record: 1 }));
+            let (charged, compressor) = (batch.charged, Compressor::new(codec, shared.clone()));
+            assert_eq!(batch.compress(&compressor), None, "it is larger than what is compressed at once");
+            assert!(!batch.is_compressed());
+            let compressed = loop {
+                match batch.compress(&compressor) {
+                    Some(compressed) => break compressed,
+                    None => shared.wake.notified().await,
+                }
+            };
+            assert!(batch.is_compressed());
+            assert_eq!((compressed.from, compressed.freed), (charged, charged - batch.charged));
+            assert_eq!((compressed.to, batch.len()), (batch.charged, batch.charged));
+            batch.seal(ProducerStamp::NONE, true);
+            let (mut first, mut second) = batch.halves().unwrap();
+            assert_eq!(first.charged + second.charged, batch.charged);
+            assert_eq!((first.runs.len(), second.runs.len()), (10, 10));
+            for half in [&mut first, &mut second] {
+                half.compress(&compressor).unwrap();
+                let bytes = half.seal(ProducerStamp::NONE, true);
+                assert_eq!(BatchHeader::parse(&bytes).unwrap().compression(), codec.compression());
+                let plain = Batches::new(bytes).next().unwrap().unwrap().decompressed(usize::MAX).unwrap();
+                assert_eq!(plain.records().unwrap().count(), 10);
+            }
+        }
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use crate::config::keys::common::{REQUEST_TIMEOUT, RETRY_BACKOFF, RETRY_BACKOFF_
 use crate::config::keys::producer::*;
 use crate::config::{ClientKind, Reader};
 use crate::error::ConfigError;
+use crossdock_wire::Codec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct ProducerConfig {
     pub batch_size: usize,
     /// `buffer.memory`: bytes of records that wait or are in flight.
     pub buffer_memory: usize,
+    /// `compression.type` with `compression.gzip.level`, `compression.lz4.level` or `compression.zstd.level`.
+    pub codec: Codec,
     /// `delivery.timeout.ms`: from append to acknowledgement, retries included.
     pub delivery_timeout: Duration,
     /// `enable.idempotence`.
@@ -93,6 +96,7 @@ impl ProducerConfig {
             },
             batch_size: size(reader.get(BATCH_SIZE).into()),
             buffer_memory: size(reader.get(BUFFER_MEMORY)),
+            codec: codec(reader),
             delivery_timeout: reader.get(DELIVERY_TIMEOUT),
             idempotence: match reader.given(ENABLE_IDEMPOTENCE) {
                 Some(true) => Idempotence::Required,
@@ -154,6 +158,19 @@ impl ProducerConfig {
     }
 }
 
+fn codec(reader: &Reader<'_>) -> Codec {
+    match reader.get(COMPRESSION_TYPE) {
+        "gzip" => match reader.get(COMPRESSION_GZIP_LEVEL) {
+            -1 => Codec::GZIP,
+            level => Codec::GZIP.with_level(level),
+        },
+        "snappy" => Codec::SNAPPY,
+        "lz4" => Codec::LZ4.with_level(reader.get(COMPRESSION_LZ4_LEVEL)),
+        "zstd" => Codec::ZSTD.with_level(reader.get(COMPRESSION_ZSTD_LEVEL)),
+        _ => Codec::NONE,
+    }
+}
+
 fn size(value: i64) -> usize {
     usize::try_from(value).unwrap_or(0)
 }
@@ -183,9 +200,21 @@ mod tests {
     }
 
     #[test]
+    fn codecs_have_their_levels() {
+        let codec = |pairs: &[(&str, &str)]| config(pairs).unwrap().codec;
+        assert_eq!(codec(&[]), Codec::NONE);
+        assert_eq!(codec(&[("compression.type", "gzip")]), Codec::GZIP);
+        let levels = [("compression.gzip.level", "9"), ("compression.zstd.level", "-7")];
+        assert_eq!(codec(&[("compression.type", "gzip"), levels[0], levels[1]]), Codec::GZIP.with_level(9));
+        assert_eq!(codec(&[("compression.type", "zstd"), levels[0], levels[1]]), Codec::ZSTD.with_level(-7));
+        assert_eq!(codec(&[("compression.type", "snappy")]), Codec::SNAPPY);
+        assert_eq!(codec(&[("compression.type", "lz4")]), Codec::LZ4);
+    }
+
+    #[test]
     fn values_that_cannot_work_are_refused() {
         for (pairs, part) in [
-            (vec![("compression.type", "zstd")], "not supported yet"),
+            (vec![("compression.gzip.level", "0")], "between 1 and 9"),
             (vec![("compression.type", "bzip2")], "String must be one of"),
             (vec![("transactional.id", "x")], "not supported yet"),
             (vec![("acks", "2")], "String must be one of: all, -1, 0, 1"),

@@ -1,5 +1,6 @@
 //! One partition, as the sender sees it.
 
+use super::accumulator::{Accumulator, LaneId};
 use super::ack::BatchMetadata;
 use super::batch::Batch;
 use super::config::ProducerConfig;
@@ -39,6 +40,9 @@ pub(super) struct Verdict {
     pub(super) too_large: bool,
 }
 
+/// Batches of a partition that are taken before their turn, to be compressed.
+const TAKEN_AHEAD: usize = 3;
+
 impl Lane {
     pub(super) fn new(
         topic: Arc<str>,
@@ -61,6 +65,17 @@ impl Lane {
     /// Whether sending must wait: for what is in flight, or for another broker to answer first.
     pub(super) fn is_blocked(&self, leader: NodeId) -> bool {
         self.order.is_blocked() || (self.node != Some(leader) && self.order.has_in_flight())
+    }
+
+    /// Takes full batches before their turn, a few at most, so that they are compressed when a request can be made.
+    pub(super) fn take_ahead(&mut self, id: LaneId, accumulator: &mut Accumulator) {
+        while accumulator.peek(id).is_some_and(|(_, _, full)| full)
+            && self.order.waiting_mut().count() < TAKEN_AHEAD
+            && let Some(batch) = accumulator.take(id)
+        {
+            let count = batch.count;
+            self.order.push(batch, count);
+        }
     }
 
     /// An attempt failed for a reason that may pass.

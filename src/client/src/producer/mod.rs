@@ -7,6 +7,7 @@
 //! - [`config`], [`error`]: settings; what can go wrong when and after appending.
 //! - [`partitioner`]: which partition a record goes to.
 //! - `accumulator`, `batch`: open batches, bounded by `buffer.memory`.
+//! - `compress`: closed batches, compressed beside the sender.
 //! - `sender`: the one task that owns all that is being sent; with `node` (a broker), `lane` (a
 //!   partition) and `request` (the frame).
 //! - `ordering`: the order of a partition's batches, a state machine without I/O; `identity`: the
@@ -15,7 +16,7 @@
 //! # How data flows
 //!
 //! ```text
-//! Appender ─▶ open batch of the partition ─▶ sealed (CRC once) ─▶ lane: sequence ─▶ node: ≤ 5 requests ─▶ broker
+//! Appender ─▶ open batch of the partition ─▶ compressed ─▶ sealed (CRC once) ─▶ lane: sequence ─▶ node: ≤ 5 requests ─▶ broker
 //!    ▲ buffer.memory freed                                                                   │
 //!    └──────────────────── AckSink, in order, by batch ◀─ ordering ◀─ answers in order ◀─────┘
 //! ```
@@ -33,6 +34,7 @@ mod accumulator;
 pub mod ack;
 mod appender;
 mod batch;
+mod compress;
 pub mod config;
 pub mod error;
 mod identity;
@@ -92,14 +94,7 @@ impl Producer {
             memory: config.buffer_memory,
             record: config.max_request_size,
         };
-        let shared = Arc::new(Shared {
-            accumulator: Mutex::new(Accumulator::new(limits)),
-            wake: Notify::new(),
-            space: Notify::new(),
-            resolved: Notify::new(),
-            topics: Notify::new(),
-            metadata_error: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(limits));
         let sender = Sender::new(cluster, config.clone(), shared.clone(), acks);
         let sender = Some(tokio::spawn(sender.run().in_current_span()));
         Self { shared, config, sender }
@@ -223,6 +218,17 @@ impl Drop for Producer {
 }
 
 impl Shared {
+    fn new(limits: Limits) -> Self {
+        Self {
+            accumulator: Mutex::new(Accumulator::new(limits)),
+            wake: Notify::new(),
+            space: Notify::new(),
+            resolved: Notify::new(),
+            topics: Notify::new(),
+            metadata_error: Mutex::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Accumulator> {
         lock(&self.accumulator)
     }

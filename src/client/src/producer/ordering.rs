@@ -142,6 +142,11 @@ impl<B, R> Ordering<B, R> {
         self.entries.iter().find(|e| e.is_waiting()).map(|e| &e.batch)
     }
 
+    /// All batches that wait to be sent, the oldest first.
+    pub(crate) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut B> {
+        self.entries.iter_mut().filter(|e| e.is_waiting()).map(|e| &mut e.batch)
+    }
+
     pub(crate) fn has_in_flight(&self) -> bool {
         self.entries.iter().any(|e| e.is_in_flight())
     }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Produce 13 names topics by id; up to 12 the layout is that of 9.
 pub(super) const MAX_VERSION: i16 = 12;
+/// The first version in which brokers take zstd (KIP-110).
+pub(super) const FIRST_WITH_ZSTD: i16 = 7;
 const FIRST_FLEXIBLE: i16 = 9;
 
 /// A batch within a request.

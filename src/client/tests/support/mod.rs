@@ -74,6 +74,7 @@ pub(crate) async fn log_of(cluster: &Cluster, topic: &str, partition: i32) -> Ve
         for batch in Batches::new(region) {
             let batch = batch.unwrap();
             batch.check_crc().unwrap();
+            let batch = batch.decompressed(usize::MAX).unwrap();
             for record in batch.records().unwrap() {
                 let record = record.unwrap();
                 if record.offset < values.len() as i64 {

@@ -116,6 +116,11 @@ keys! { CONSUMER:
         .high()
         .doc("Bytes of one partition in one answer; a larger batch is given alone.");
 
+    MAX_DECOMPRESSED_BYTES: i32 = int("crossdock.fetch.max.decompressed.bytes", 128 << 20)
+        .at_least(1)
+        .low()
+        .doc("Bytes that one batch may decompress to; the partition of a larger one stops with an error.");
+
     CHECK_CRCS: bool = boolean("check.crcs", true)
         .low()
         .doc("Whether the checksums of batches are checked.");

@@ -8,7 +8,6 @@ use super::super::key::{
 use std::time::Duration;
 
 const SERIALIZED: &str = "keys and values are given as bytes";
-const NO_CODEC: &str = "no codec of that name is used yet";
 const NO_TRANSACTIONS: &str = "transactions are not supported yet";
 
 fn gzip_level(value: &str) -> Result<(), String> {
@@ -38,22 +37,19 @@ keys! { PRODUCER:
     COMPRESSION_TYPE: Text = text("compression.type", "none")
         .one_of(&["none", "gzip", "snappy", "lz4", "zstd"])
         .high()
-        .refused("this codec is not supported yet; use none")
-        .doc("How batches are compressed.");
+        .doc("How batches are compressed; zstd needs brokers of Kafka 2.1 or newer.");
 
     COMPRESSION_GZIP_LEVEL: i32 = int("compression.gzip.level", -1)
         .valid(Valid::Custom("[1,...,9] or -1", gzip_level))
-        .without_effect(NO_CODEC)
         .doc("Level of gzip; -1 is its own default.");
 
     COMPRESSION_LZ4_LEVEL: i32 = int("compression.lz4.level", 9)
         .between(1, 17)
-        .without_effect(NO_CODEC)
+        .partly("all levels are written by the fast compressor, as Java does for 9")
         .doc("Level of lz4.");
 
     COMPRESSION_ZSTD_LEVEL: i32 = int("compression.zstd.level", 3)
         .between(-131_072, 22)
-        .without_effect(NO_CODEC)
         .doc("Level of zstd.");
 
     DELIVERY_TIMEOUT: Duration = int_ms("delivery.timeout.ms", 120_000)

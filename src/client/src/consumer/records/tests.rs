@@ -1,8 +1,12 @@
 use super::*;
-use crossdock_wire::{BatchBuilder, ProducerStamp, header};
+use crossdock_wire::{BatchBuilder, Codec, ProducerStamp, compression, header};
 
-const READ: ReadOptions =
-    ReadOptions { check_crcs: true, isolation: IsolationLevel::ReadUncommitted, max_partition_bytes: 1000 };
+const READ: ReadOptions = ReadOptions {
+    check_crcs: true,
+    max_decompressed_bytes: 1 << 20,
+    isolation: IsolationLevel::ReadUncommitted,
+    max_partition_bytes: 1000,
+};
 const COMMITTED: ReadOptions = ReadOptions { isolation: IsolationLevel::ReadCommitted, ..READ };
 
 /// Bits of a batch's attributes.
@@ -45,7 +49,7 @@ fn read(batches: &[Vec<u8>], from: i64, aborted: &[(i64, i64)], options: ReadOpt
         producer_id: *producer_id,
         first_offset: *first_offset,
     });
-    read_region(&tp(), batches.concat().into(), from, 99, aborted.collect(), options)
+    read_region(&tp(), batches.concat().into(), from, 99, aborted.collect(), options, &mut { usize::MAX })
 }
 
 fn values(region: &Region) -> Vec<i64> {
@@ -180,4 +184,76 @@ fn a_marker_that_cannot_be_read_is_an_error_where_it_matters() {
     let region = read(&log, 0, &[(9, 0)], COMMITTED);
     assert!(matches!(region.error, Some(ConsumerError::Records { offset: 1, .. })));
     assert!(read(&log, 0, &[(9, 0)], READ).error.is_none());
+}
+
+/// As [`batch`], compressed.
+fn compressed(codec: Codec, offset: i64, count: i64, producer_id: i64, attributes: u8) -> Vec<u8> {
+    let plain = batch(offset, count, producer_id, attributes);
+    let mut bytes = plain[..header::HEADER_LEN].to_vec();
+    compression::compress(codec, &plain[header::HEADER_LEN..], &mut bytes).unwrap();
+    bytes[22] |= codec.compression().number();
+    let len = bytes.len() as u32 - 12;
+    bytes[8..12].copy_from_slice(&len.to_be_bytes());
+    header::seal(&mut bytes).unwrap();
+    bytes
+}
+
+const CODECS: [Codec; 4] = [Codec::GZIP, Codec::SNAPPY, Codec::LZ4, Codec::ZSTD];
+
+#[test]
+fn compressed_batches_are_read_beside_others() {
+    let log: Vec<_> =
+        CODECS.iter().zip(0..).map(|(codec, n)| compressed(*codec, n * 10, 10, -1, 0)).collect();
+    let region = read(&[log.concat(), batch(40, 2, -1, 0)], 5, &[], READ);
+    assert!(region.error.is_none());
+    assert_eq!(values(&region), (5..42).collect::<Vec<_>>());
+    let plain: Vec<_> = (0..4).map(|n| batch(n * 10, 10, -1, 0)).collect();
+    assert_eq!(region.records.byte_len(), plain.concat().len() + batch(40, 2, -1, 0).len());
+}
+
+#[test]
+fn damage_below_a_right_checksum_names_place_and_codec() {
+    for codec in CODECS {
+        let mut damaged = compressed(codec, 2, 50, -1, 0);
+        damaged[header::HEADER_LEN..].fill(0x11);
+        header::seal(&mut damaged).unwrap();
+        let region = read(&[batch(0, 2, -1, 0), damaged, batch(52, 1, -1, 0)], 0, &[], READ);
+        assert_eq!((values(&region), region.records.next_offset), (vec![0, 1], 2));
+        let error = region.error.unwrap().to_string();
+        let place = "cannot read partition t-0 at offset 2: record batch at offset 2 cannot be read: its ";
+        assert!(error.starts_with(&format!("{place}{} data is corrupt", codec.compression())), "{error}");
+    }
+    let limited = ReadOptions { max_decompressed_bytes: 100, ..READ };
+    let error = read(&[compressed(Codec::ZSTD, 7, 50, -1, 0)], 7, &[], limited).error.unwrap().to_string();
+    assert!(error.contains("offset 7") && error.contains("the limit of 100 bytes"), "{error}");
+}
+
+#[test]
+fn aborted_batches_are_not_decompressed() {
+    let mut void = compressed(Codec::LZ4, 0, 50, 1, TRANSACTIONAL);
+    void[header::HEADER_LEN..].fill(0x11);
+    header::seal(&mut void).unwrap();
+    let log = [void, marker(50, 1, false), compressed(Codec::LZ4, 51, 2, 2, TRANSACTIONAL)];
+    let region = read(&log, 0, &[(1, 0)], COMMITTED);
+    assert!(region.error.is_none());
+    assert_eq!((values(&region), region.records.next_offset), (vec![51, 52], 53));
+    assert!(read(&log, 0, &[], READ).error.is_some());
+    // What lies before the position is not either.
+    assert!(read(&log, 50, &[], READ).error.is_none());
+}
+
+#[test]
+fn a_region_ends_where_the_budget_does() {
+    let log: Vec<u8> = (0..4).flat_map(|n| compressed(Codec::GZIP, n * 10, 10, -1, 0)).collect();
+    let region =
+        |from, budget: &mut usize| read_region(&tp(), log.clone().into(), from, 99, Vec::new(), READ, budget);
+    let one = batch(0, 10, -1, 0).len();
+    let mut budget = one + 1;
+    let first = region(0, &mut budget);
+    assert!(first.error.is_none());
+    assert_eq!((values(&first).len(), first.records.next_offset, budget), (20, 20, 0));
+    let none = region(20, &mut budget);
+    assert!(none.error.is_none() && none.has_no_records());
+    assert_eq!(none.records.next_offset, 20);
+    assert_eq!(region(20, &mut 1).records.next_offset, 30);
 }

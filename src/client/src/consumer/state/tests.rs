@@ -135,8 +135,21 @@ fn records(asked: &Asked, count: i32) -> Fetched {
 
 fn region(asked: &Asked, bytes: Vec<u8>) -> Fetched {
     let isolation = IsolationLevel::ReadUncommitted;
-    let options = ReadOptions { check_crcs: true, isolation, max_partition_bytes: 100 };
-    Fetched::Region(Box::new(read_region(&asked.tp, bytes.into(), asked.offset, 9, Vec::new(), options)))
+    let options = ReadOptions {
+        check_crcs: true,
+        max_decompressed_bytes: 1 << 20,
+        isolation,
+        max_partition_bytes: 100,
+    };
+    Fetched::Region(Box::new(read_region(
+        &asked.tp,
+        bytes.into(),
+        asked.offset,
+        9,
+        Vec::new(),
+        options,
+        &mut { usize::MAX },
+    )))
 }
 
 #[test]

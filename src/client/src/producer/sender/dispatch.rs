@@ -7,8 +7,9 @@ use crate::metadata::NodeId;
 use crate::producer::accumulator::{Accumulator, LaneId};
 use crate::producer::config::Acks;
 use crate::producer::request::{self, Part};
+use crossdock_wire::Compression;
 use kafka_protocol::messages::ProduceRequest;
-use kafka_protocol::protocol::{HeaderVersion, Request};
+use kafka_protocol::protocol::{HeaderVersion, Message, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -35,13 +36,38 @@ impl Sender {
     pub(super) fn dispatch(&mut self, now: Instant) {
         loop {
             let drafts = self.draft(now);
-            if drafts.is_empty() {
+            let compressed = self.compress();
+            if drafts.is_empty() && !compressed {
                 return;
             }
             for (node, draft) in drafts {
                 self.send(node, draft, now);
             }
         }
+    }
+
+    /// Takes the next step of compressing what was taken, without any lock. True if batches became ready.
+    fn compress(&mut self) -> bool {
+        let mut done = Vec::new();
+        for id in std::mem::take(&mut self.uncompressed) {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            for batch in lane.order.waiting_mut() {
+                if let Some(compressed) = batch.compress(&self.compressor) {
+                    done.push((id.topic, compressed));
+                }
+            }
+        }
+        if done.is_empty() {
+            return false;
+        }
+        {
+            let mut accumulator = self.shared.lock();
+            for (topic, compressed) in done {
+                accumulator.compressed(topic, compressed);
+            }
+        }
+        self.shared.space.notify_waiters();
+        true
     }
 
     /// One request at most for each broker, of the oldest batch of each partition.
@@ -75,6 +101,15 @@ impl Sender {
         now: Instant,
     ) -> Offer {
         let Some(lane) = self.lanes.get_mut(&id) else { return Offer::Idle };
+        if self.compressor.is_on() {
+            lane.take_ahead(id, accumulator);
+            if lane.order.waiting_mut().any(|batch| !batch.is_compressed()) {
+                self.uncompressed.push(id);
+            }
+            if lane.order.first_waiting().is_some_and(|batch| !batch.is_compressed()) {
+                return Offer::Waiting;
+            }
+        }
         let waiting = lane.order.first_waiting().map(|b| b.len());
         let Some(len) = waiting.or_else(|| accumulator.peek(id).map(|p| p.0)) else { return Offer::Idle };
         if lane.not_before.is_some_and(|at| at > now) || lane.order.needs_identity() {
@@ -94,23 +129,29 @@ impl Sender {
         if lane.is_blocked(leader) {
             return Offer::Waiting;
         }
-        if let Some(draft) = drafts.get_mut(&leader) {
-            if draft.bytes + len > self.config.max_request_size {
-                return Offer::Waiting;
-            }
-            draft.bytes += len;
-            draft.lanes.push(id);
-        } else {
-            let Some(connection) = self.free_slot(leader, now) else { return Offer::Waiting };
-            drafts.insert(leader, Draft { connection, lanes: vec![id], bytes: len });
-        }
+        let connection = match drafts.get(&leader) {
+            Some(draft) if draft.bytes + len > self.config.max_request_size => return Offer::Waiting,
+            Some(draft) => draft.connection.clone(),
+            None => match self.free_slot(leader, now) {
+                Some(connection) => connection,
+                None => return Offer::Waiting,
+            },
+        };
+        let Some(lane) = self.lanes.get_mut(&id) else { return Offer::Idle };
         if waiting.is_none()
-            && let Some(lane) = self.lanes.get_mut(&id)
             && let Some(batch) = accumulator.take(id)
         {
             let count = batch.count;
             lane.order.push(batch, count);
         }
+        if waiting.is_none() && self.compressor.is_on() {
+            self.uncompressed.push(id);
+            return Offer::Waiting;
+        }
+        let draft =
+            { drafts.entry(leader) }.or_insert_with(|| Draft { connection, lanes: Vec::new(), bytes: 0 });
+        draft.bytes += len;
+        draft.lanes.push(id);
         Offer::Taken
     }
 
@@ -182,7 +223,9 @@ impl Sender {
         now: Instant,
     ) -> Result<(i16, crate::connection::Reply), ClientError> {
         let config = &self.config;
-        let version = connection.version_of::<ProduceRequest>(request::MAX_VERSION)?;
+        let zstd = config.codec.compression() == Compression::Zstd;
+        let least = if zstd { request::FIRST_WITH_ZSTD } else { ProduceRequest::VERSIONS.min };
+        let version = connection.version_between::<ProduceRequest>(least, request::MAX_VERSION)?;
         let head = connection.head(ProduceRequest::KEY, version, ProduceRequest::header_version(version));
         let timeout_ms = i32::try_from(config.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let frame = request::encode(&head, config.acks, timeout_ms, parts).ok_or_else(|| {

@@ -18,6 +18,7 @@ mod upkeep;
 use super::Shared;
 use super::accumulator::LaneId;
 use super::ack::AckSink;
+use super::compress::Compressor;
 use super::config::{Idempotence, ProducerConfig};
 use super::lane::Lane;
 use super::node::{Answer, Node};
@@ -52,6 +53,9 @@ pub(super) struct Sender {
     metadata: MetadataState,
     identity: IdentityState,
     identity_backoff: Backoff,
+    compressor: Compressor,
+    /// Lanes with batches that were taken and are not compressed yet.
+    uncompressed: Vec<LaneId>,
     max_in_flight: usize,
     next_expiry: Instant,
 }
@@ -121,6 +125,8 @@ impl Sender {
             // A connection queues as many.
             max_in_flight: config.max_in_flight.min(crate::connection::QUEUE_LEN),
             next_expiry: Instant::now(),
+            compressor: Compressor::new(config.codec, shared.clone()),
+            uncompressed: Vec::new(),
             cluster,
             config,
             shared,
