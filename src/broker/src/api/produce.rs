@@ -15,8 +15,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Number of zstd in a batch's attributes; allowed since version 7 (KIP-110).
-
 pub(crate) struct Produce;
 
 impl Api for Produce {
@@ -102,6 +100,7 @@ fn append(topic: &Arc<Topic>, data: PartitionProduceData, version: i16) -> Parti
         Ok(batch) => batch,
         Err(invalid) => return invalid_batch(data.index, invalid),
     };
+    // KIP-110.
     if version < 7 && batch.header().compression() == Compression::Zstd {
         return refused(data.index, ResponseError::UnsupportedCompressionType, None);
     }
