@@ -1,23 +1,59 @@
-//! Topics, offsets, configurations and the cluster itself.
+//! Administration: topics, groups, configurations, transactions and access.
 //!
 //! # Layout
 //!
-//! - [`topics`]: create, delete, list, describe.
-//! - [`offsets`]: earliest, latest, or by timestamp.
-//! - [`configs`]: configurations of topics and brokers.
+//! - [`topics`]: create, delete, list, describe. [`partitions`]: more of them, other leaders and replicas.
+//! - [`offsets`]: earliest, latest, or by timestamp. [`records`]: delete them; who produces them.
+//! - [`configs`], [`config_changes`]: configurations, read and changed.
+//! - [`groups`], [`group_description`], [`group_offsets`]: groups, their members, what they committed.
+//! - [`transactions`]: fence, list, describe, abort.
+//! - [`acls`]: access control lists. [`features`]: levels that the brokers agree on.
+//! - `rounds`: each item is asked where it belongs, and asked again while that may help.
 //!
-//! Each operation is retried for `default.api.timeout.ms` while its error is retriable. Operations on several
+//! # How data flows
+//!
+//! ```text
+//! items ─▶ each at its leader, coordinator, broker or the controller ─▶ results by item
+//!    ▲                                                             │
+//!    └────── wait, those that moved or are not available yet ◀─────┘
+//! ```
+//!
+//! Each operation is repeated for `default.api.timeout.ms` while its error is retriable. Operations on several
 //! items give a result for each, in the order asked; the outer error means that nothing is known of any.
 //!
-//! It must never hide that an item failed behind the success of others.
+//! # What it must never do
+//!
+//! Hide that an item failed behind the success of others, or take an answer that lacks an item for success.
 
+pub mod acls;
+pub mod config_changes;
 pub mod configs;
+pub mod features;
+pub mod group_description;
+pub mod group_offsets;
+pub mod groups;
 pub mod offsets;
+pub mod partitions;
+pub mod records;
+mod rounds;
 pub mod topics;
+pub mod transactions;
 
+pub use acls::{AclBinding, AclFilter, AclOperation, AclPattern, AclPermission, AclResource};
+pub use config_changes::ConfigChange;
 pub use configs::{ConfigEntry, ConfigResource};
+pub use features::Features;
+pub use group_description::{GroupDescription, GroupKind, MemberDescription};
+pub use group_offsets::{GroupOffsets, WantedOffsets};
+pub use groups::{GroupFilter, GroupList, GroupListing, MemberToRemove};
 pub use offsets::{IsolationLevel, ListedOffset, OffsetSpec};
+pub use partitions::{ElectionKind, NewPartitions, Reassignment};
+pub use records::{HIGH_WATERMARK, ProducerState};
 pub use topics::{CreatedTopic, NewTopic};
+pub use transactions::{
+    FencedProducer, HangingTransaction, TransactionDescription, TransactionFilter, TransactionList,
+    TransactionListing,
+};
 
 use crate::cluster::Cluster;
 use crate::error::ClientError;

@@ -1,6 +1,6 @@
 //! Offsets of partitions: earliest, latest, or by timestamp.
 
-use super::topics::missing_item;
+use super::rounds::missing_item;
 use super::{Admin, ItemResult};
 use crate::backoff::Backoff;
 use crate::cluster::Cluster;
@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// ListOffsets 7 is the last version without new kinds of timestamps (KIP-734).
-const MAX_VERSION: i16 = 7;
+/// ListOffsets 9 has all kinds of offsets below; 10 adds a timeout.
+const MAX_VERSION: i16 = 9;
 const API: &str = "ListOffsets";
 
 /// Which offset of a partition.
@@ -28,6 +28,26 @@ pub enum OffsetSpec {
     Latest,
     /// The first one whose timestamp, in milliseconds since the epoch, is this or later.
     Timestamp(i64),
+    /// That of the record with the largest timestamp (Kafka 3.0 and newer, KIP-734).
+    MaxTimestamp,
+    /// The first one that the leader has on its own disk (Kafka 3.4 and newer, KIP-405).
+    EarliestLocal,
+    /// The last one that is in tiered storage; -1 if none is (Kafka 3.9 and newer, KIP-1005).
+    LatestTiered,
+}
+
+impl OffsetSpec {
+    /// As the protocol has it, and the first version that knows it.
+    fn to_wire(self) -> (i64, i16) {
+        match self {
+            Self::Timestamp(at) => (at, 1),
+            Self::Latest => (-1, 1),
+            Self::Earliest => (-2, 1),
+            Self::MaxTimestamp => (-3, 7),
+            Self::EarliestLocal => (-4, 8),
+            Self::LatestTiered => (-5, 9),
+        }
+    }
 }
 
 /// Whether records of open transactions count.
@@ -86,7 +106,7 @@ impl Admin {
             tokio::time::sleep(wait).await;
             cluster.refresh(topics.clone(), false).await?;
         }
-        let missing = |p: &TopicPartition| Err(missing_item(API, &p.to_string()));
+        let missing = |p: &TopicPartition| Err(missing_item(API, p));
         let take = |item: &(TopicPartition, OffsetSpec)| {
             (item.0.clone(), results.get(item).cloned().unwrap_or_else(|| missing(&item.0)))
         };
@@ -122,29 +142,40 @@ async fn ask(
     items: Vec<((TopicPartition, OffsetSpec), i32)>,
     isolation: IsolationLevel,
 ) -> Vec<((TopicPartition, OffsetSpec), Found)> {
-    let timeout = cluster.config().request_timeout;
-    let request = request(&items, isolation);
-    let answer = cluster.call(node, ConnectionClass::Admin, request, MAX_VERSION, timeout).await;
+    let answer = call(cluster, node, &items, isolation).await;
     let found = match answer {
         Ok(answer) => read(answer),
         Err(error) => return items.into_iter().map(|(item, _)| (item, Err(error.clone()))).collect(),
     };
     let take = |(item, _): ((TopicPartition, OffsetSpec), i32)| {
-        let missing = || Err(missing_item(API, &item.0.to_string()));
+        let missing = || Err(missing_item(API, &item.0));
         let result = found.get(&item.0).cloned().unwrap_or_else(missing);
         (item, result)
     };
     items.into_iter().map(take).collect()
 }
 
+/// An older broker would take a kind that it does not know for a timestamp.
+async fn call(
+    cluster: &Cluster,
+    node: NodeId,
+    items: &[((TopicPartition, OffsetSpec), i32)],
+    isolation: IsolationLevel,
+) -> Result<ListOffsetsResponse, ClientError> {
+    let connection = cluster.connection(node, ConnectionClass::Admin).await?;
+    let needed = items.iter().map(|((_, spec), _)| spec.to_wire().1).max().unwrap_or_default();
+    if connection.version_of::<ListOffsetsRequest>(MAX_VERSION)? < needed {
+        let error = BrokerError::new(ErrorCode::UNSUPPORTED_VERSION, API).about(format!("broker {node}"));
+        return Err(error.hint("it is too old for this kind of offset").into());
+    }
+    let request = request(items, isolation);
+    connection.call(MAX_VERSION, cluster.config().request_timeout, |_| request).await
+}
+
 fn request(items: &[((TopicPartition, OffsetSpec), i32)], isolation: IsolationLevel) -> ListOffsetsRequest {
     let mut topics: BTreeMap<&str, Vec<ListOffsetsPartition>> = BTreeMap::new();
     for ((partition, spec), epoch) in items {
-        let timestamp = match spec {
-            OffsetSpec::Earliest => -2,
-            OffsetSpec::Latest => -1,
-            OffsetSpec::Timestamp(at) => *at,
-        };
+        let (timestamp, _) = spec.to_wire();
         let wire = ListOffsetsPartition::default()
             .with_partition_index(partition.partition)
             .with_current_leader_epoch(*epoch)

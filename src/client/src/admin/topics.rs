@@ -1,5 +1,6 @@
 //! Topics: create, delete, list, describe.
 
+use super::rounds::missing_item;
 use super::{Admin, ItemResult, shared_text};
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::{TopicInfo, TopicSelection};
@@ -165,10 +166,4 @@ impl Admin {
         };
         Ok(names.iter().map(describe).collect())
     }
-}
-
-/// An answer that lacks an item that was asked for.
-pub(super) fn missing_item(api: &'static str, name: &str) -> ClientError {
-    let message = format!("the broker's answer lacks {name}");
-    BrokerError::new(ErrorCode::UNKNOWN_SERVER_ERROR, api).topic(name).message(Some(&message)).into()
 }

@@ -5,7 +5,7 @@
 //! - [`Cluster`]: calls to a given broker, or to any.
 //! - `pool`: connections by broker and [`ConnectionClass`], with backoff between attempts.
 //! - `refresh`: metadata: concurrent refreshes are merged into one request; a background task renews it.
-//! - `coordinator`: which broker coordinates a group.
+//! - `coordinator`: which broker coordinates a group; `coordinators`: the same for several.
 //! - `topic_ids`: names of topics that are known by id.
 //!
 //! # How data flows
@@ -20,6 +20,7 @@
 //! Retry a call behind the caller's back once it may have been sent, or connect before it is asked to.
 
 mod coordinator;
+mod coordinators;
 mod pool;
 mod refresh;
 mod retry;

@@ -10,6 +10,7 @@ use crossdock_wire::shape::{
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{HeaderVersion, Request};
 
+mod admin;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +34,8 @@ fn is_flexible<R: Request>(version: i16) -> bool {
 
 /// The layout of an API's response; `None` for those that this client does not call.
 fn of(api_key: i16) -> Option<&'static [Field]> {
-    Some(match ApiKey::try_from(api_key).ok()? {
+    let api_key = ApiKey::try_from(api_key).ok()?;
+    Some(match api_key {
         ApiKey::ApiVersions => API_VERSIONS,
         ApiKey::ConsumerGroupHeartbeat => CONSUMER_GROUP_HEARTBEAT,
         ApiKey::CreateTopics => CREATE_TOPICS,
@@ -54,7 +56,7 @@ fn of(api_key: i16) -> Option<&'static [Field]> {
         ApiKey::SaslAuthenticate => SASL_AUTHENTICATE,
         ApiKey::SaslHandshake => SASL_HANDSHAKE,
         ApiKey::SyncGroup => SYNC_GROUP,
-        _ => return None,
+        _ => return admin::of(api_key),
     })
 }
 

@@ -207,14 +207,18 @@ pub struct BrokerError {
     pub partition: Option<i32>,
     /// Group, if the refusal is about one.
     pub group: Option<Arc<str>>,
+    /// What else it is about, such as "transactional id x".
+    pub about: Option<Arc<str>>,
     /// The broker's own words, if it sent any.
     pub message: Option<String>,
+    /// What to do next, where this client knows more than the code says.
+    pub hint: Option<&'static str>,
 }
 
 impl BrokerError {
     /// A refusal of a whole call.
     pub fn new(code: ErrorCode, api: &'static str) -> Self {
-        Self { code, api, topic: None, partition: None, group: None, message: None }
+        Self { code, api, topic: None, partition: None, group: None, about: None, message: None, hint: None }
     }
 
     /// About this topic.
@@ -232,6 +236,18 @@ impl BrokerError {
     /// About this group.
     pub fn group(mut self, group: impl Into<Arc<str>>) -> Self {
         self.group = Some(group.into());
+        self
+    }
+
+    /// About something that is no topic, partition or group; with its kind, as "transactional id x".
+    pub fn about(mut self, what: impl Into<Arc<str>>) -> Self {
+        self.about = Some(what.into());
+        self
+    }
+
+    /// With what to do next.
+    pub fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
         self
     }
 
@@ -253,7 +269,13 @@ impl fmt::Display for BrokerError {
         if let Some(group) = &self.group {
             write!(f, " for group {group}")?;
         }
+        if let Some(about) = &self.about {
+            write!(f, " for {about}")?;
+        }
         write!(f, " with {}: {}", self.code.name(), self.code.message())?;
+        if let Some(hint) = self.hint {
+            write!(f, "; {hint}")?;
+        }
         match &self.message {
             Some(message) => write!(f, " (the broker says: {message})"),
             None => Ok(()),

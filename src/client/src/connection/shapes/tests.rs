@@ -13,7 +13,7 @@ use kafka_protocol::protocol::{Encodable, Message, Request};
 use proptest::prelude::*;
 
 /// Every version of the response that can be encoded is accepted, and no shorter one.
-fn accepted<R: Request>(response: &R::Response) -> usize
+pub(super) fn accepted<R: Request>(response: &R::Response) -> usize
 where
     R::Response: PartialEq + std::fmt::Debug,
 {
@@ -34,6 +34,10 @@ where
     versions
 }
 
+pub(super) fn two<T: Clone>(one: T) -> Vec<T> {
+    vec![one.clone(), one]
+}
+
 #[test]
 fn all_versions_of_all_responses_are_accepted() {
     macro_rules! each {
@@ -41,9 +45,6 @@ fn all_versions_of_all_responses_are_accepted() {
             assert!(accepted::<$request>(&Default::default()) > 0);
             assert!(accepted::<$request>(&$response) > 0, stringify!($request));
         )*};
-    }
-    fn two<T: Clone>(one: T) -> Vec<T> {
-        vec![one.clone(), one]
     }
     let partition = MetadataResponsePartition::default().with_replica_nodes(two(BrokerId(3)));
     let topic = MetadataResponseTopic::default().with_partitions(two(partition));
