@@ -40,14 +40,17 @@ pub fn make_room(buf: &mut BytesMut, limit: usize, ahead: usize) {
     buf.reserve(missing_bytes(buf, limit).clamp(READ_CHUNK, most));
 }
 
+/// The length of the frame at the front of `buf`, once its prefix has come; `None` for a negative one too,
+/// which [`take_frame`] refuses, as it does one above its limit.
+pub fn announced(buf: &[u8]) -> Option<usize> {
+    let prefix = buf.first_chunk::<FRAME_PREFIX_LEN>()?;
+    usize::try_from(i32::from_be_bytes(*prefix)).ok()
+}
+
 /// How many bytes are missing for the frame at the front of `buf` to be whole; 0 while its length is
 /// not known yet.
 fn missing_bytes(buf: &[u8], limit: usize) -> usize {
-    let Some(prefix) = buf.first_chunk::<FRAME_PREFIX_LEN>() else {
-        return 0;
-    };
-    let len = usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(0).min(limit);
-    (FRAME_PREFIX_LEN + len).saturating_sub(buf.len())
+    announced(buf).map_or(0, |len| (FRAME_PREFIX_LEN + len.min(limit)).saturating_sub(buf.len()))
 }
 
 #[cfg(test)]

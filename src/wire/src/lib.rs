@@ -11,6 +11,7 @@
 //! - [`record`]: [`Records`], which walks the records of one batch lazily, as borrowed views.
 //! - [`compression`]: gzip, snappy, lz4 and zstd, bounded.
 //! - [`control`]: what the records of control batches say.
+//! - [`spare`]: large buffers that are used again, by what builds, reads and decompresses batches.
 //! - [`varint`]: the varints that records and flexible messages are made of.
 //! - [`shape`]: whether a message's bytes follow its layout. What passes can be handed to a decoder that
 //!   reserves memory by the counts that it reads.
@@ -37,6 +38,7 @@ pub mod frame;
 pub mod header;
 pub mod record;
 pub mod shape;
+pub mod spare;
 pub mod varint;
 
 pub use batches::{Batch, Batches};

@@ -1,13 +1,12 @@
 //! The two tasks of a connection.
 
-use super::MAX_FRAME_LEN;
 use super::codec::Frame;
+use super::incoming::read_answers;
 use super::session::Session;
 use crate::error::ClientError;
 use crate::security::{SecurityProtocol, tls_error};
 use crate::sync::lock;
-use bytes::{Buf, Bytes, BytesMut};
-use crossdock_wire::frame::{make_room, take_frame};
+use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -17,8 +16,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Requests that are put into one write at most.
 const COALESCE: usize = 32;
-/// Room that is reserved at most ahead of the bytes that came.
-const READ_AHEAD: usize = 16 << 20;
 
 type ReplySender = oneshot::Sender<Result<Bytes, ClientError>>;
 
@@ -41,7 +38,7 @@ struct Pending {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) broker: Arc<str>,
-    protocol: SecurityProtocol,
+    pub(super) protocol: SecurityProtocol,
     state: Mutex<State>,
     closing: watch::Sender<bool>,
     next_id: AtomicI32,
@@ -83,7 +80,7 @@ impl Shared {
 
     /// The text of an error of the socket. What TLS found is remembered: it may be the reason why a
     /// connection cannot be set up.
-    fn broken(&self, what: &str, error: &std::io::Error) -> Arc<str> {
+    pub(super) fn broken(&self, what: &str, error: &std::io::Error) -> Arc<str> {
         if let Some(fault) = tls_error(error) {
             // The first one counts.
             let _ = self.tls_fault.set(fault.clone());
@@ -154,7 +151,7 @@ impl Shared {
     }
 
     /// Hands an answer to the request that waits longest, which must be the one it names.
-    fn answer(&self, mut frame: Bytes) -> Result<(), String> {
+    pub(super) fn answer(&self, mut frame: Bytes) -> Result<(), String> {
         let Some(id) = frame.first_chunk::<4>().map(|b| i32::from_be_bytes(*b)) else {
             return Err(format!("a response of {} bytes is too short", frame.len()));
         };
@@ -249,38 +246,6 @@ pub(super) async fn read_loop<R: AsyncRead + Unpin>(shared: Arc<Shared>, read: R
     shared.close(reason, culprit);
 }
 
-/// Ends with the reason, and with what was wrong if the peer broke the protocol.
-async fn read_answers<R: AsyncRead + Unpin>(shared: &Shared, mut read: R) -> (Arc<str>, Option<String>) {
-    let broken = |reason: String| (Arc::from("the broker broke the protocol"), Some(reason));
-    let mut buf = BytesMut::new();
-    let mut answers = 0u64;
-    loop {
-        loop {
-            match take_frame(&mut buf, MAX_FRAME_LEN) {
-                Ok(Some(frame)) => {
-                    answers += 1;
-                    if let Err(reason) = shared.answer(frame) {
-                        return broken(reason);
-                    }
-                }
-                Ok(None) => break,
-                Err(error) if is_tls(&buf) => {
-                    return broken(format!(
-                        "{error}: these are bytes of TLS; set security.protocol to SSL or SASL_SSL"
-                    ));
-                }
-                Err(error) => return broken(error.to_string()),
-            }
-        }
-        make_room(&mut buf, MAX_FRAME_LEN, READ_AHEAD);
-        match read.read_buf(&mut buf).await {
-            Ok(0) => return (closed_by_broker(shared.protocol, answers).into(), None),
-            Ok(_) => {}
-            Err(error) => return (shared.broken("read", &error), None),
-        }
-    }
-}
-
 /// Writes one request ahead of all that are queued; gives where its answer will come.
 pub(super) async fn write_frames<W: AsyncWrite + Unpin>(
     shared: &Shared,
@@ -305,27 +270,6 @@ pub(super) async fn write_frames<W: AsyncWrite + Unpin>(
             Err(shared.lost(api, true))
         }
     }
-}
-
-/// Why a broker hangs up that has answered no or one request: mostly, it expects something else.
-fn closed_by_broker(protocol: SecurityProtocol, answers: u64) -> &'static str {
-    match (protocol, answers) {
-        (SecurityProtocol::Plaintext, 0) => {
-            "the broker closed it; if its listener is one of TLS, set security.protocol to SSL or SASL_SSL"
-        }
-        (SecurityProtocol::Plaintext, 1) => {
-            "the broker closed it; if its listener is one of SASL, set security.protocol to SASL_PLAINTEXT"
-        }
-        (SecurityProtocol::Ssl, 1) => {
-            "the broker closed it; if its listener is one of SASL, set security.protocol to SASL_SSL"
-        }
-        _ => "the broker closed it",
-    }
-}
-
-/// Whether bytes are the beginning of an alert or a handshake of TLS.
-fn is_tls(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x15 | 0x16, 0x03, ..])
 }
 
 /// Pieces to be written in order, as one [`Buf`] for vectored writes.

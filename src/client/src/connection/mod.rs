@@ -5,7 +5,8 @@
 //! - [`Connection`]: the handle; calls are made through it, by many tasks at once.
 //! - `codec`: request frames and response bodies.
 //! - `shapes`: the layouts of responses; bodies are checked against them before they are decoded.
-//! - `io`: the two tasks of a connection, one that writes and one that reads.
+//! - `io`: the two tasks of a connection, one that writes and one that reads; `incoming`: from bytes to
+//!   whole answers.
 //! - `session`: authentication, at the start and again in time.
 //! - [`versions`]: which versions of which APIs the broker speaks.
 //!
@@ -27,6 +28,7 @@
 //! error or a timeout, or report as failed what may have been carried out.
 
 mod codec;
+mod incoming;
 mod io;
 mod session;
 mod shapes;
