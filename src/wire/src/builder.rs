@@ -6,6 +6,7 @@
 
 use crate::compression::{self, Codec};
 use crate::header::{BatchHeader, Compression, HEADER_LEN, LOG_OVERHEAD, seal};
+use crate::spare;
 use crate::varint::{varlong_len, write_varint, write_varlong};
 use bytes::Bytes;
 
@@ -37,7 +38,7 @@ pub struct BatchBuilder {
 impl BatchBuilder {
     /// An empty batch with room for `capacity` bytes in all.
     pub fn with_capacity(capacity: usize) -> Self {
-        let mut buf = Vec::with_capacity(capacity.max(HEADER_LEN));
+        let mut buf = spare::take(capacity.max(HEADER_LEN));
         buf.resize(HEADER_LEN, 0);
         Self { buf, base_timestamp: -1, max_timestamp: -1, count: 0 }
     }
@@ -201,7 +202,7 @@ impl ClosedBatch {
         }
         // Cannot fail: the buffer starts with room for the head.
         let _ = seal(&mut buf);
-        Bytes::from(buf)
+        spare::share(buf)
     }
 }
 

@@ -4,7 +4,7 @@ use super::ack::AckRun;
 use super::compress::{Compressor, Handed};
 use bytes::Bytes;
 use crossdock_wire::header::{BatchHeader, HEADER_LEN, seal};
-use crossdock_wire::{BatchBuilder, Batches, ClosedBatch, ProducerStamp, WireError};
+use crossdock_wire::{BatchBuilder, Batches, ClosedBatch, ProducerStamp, WireError, spare};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -189,14 +189,15 @@ fn restamped(bytes: Bytes, stamp: ProducerStamp) -> Bytes {
     header.producer_id = stamp.producer_id;
     header.producer_epoch = stamp.producer_epoch;
     header.base_sequence = stamp.base_sequence;
-    // Copied only if an earlier attempt still holds the bytes.
-    let mut buf = Vec::from(bytes);
+    // An earlier attempt may still hold the bytes.
+    let mut buf = spare::take(bytes.len());
+    buf.extend_from_slice(&bytes);
     if let Some(head) = buf.first_chunk_mut::<HEADER_LEN>() {
         header.write(head);
     }
     // Cannot fail: the batch was parsed above, so it has a head.
     let _ = seal(&mut buf);
-    buf.into()
+    spare::share(buf)
 }
 
 fn halves_of(bytes: Bytes, first_count: i32) -> Result<Option<(BatchBuilder, BatchBuilder)>, WireError> {
