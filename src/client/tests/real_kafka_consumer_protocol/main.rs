@@ -1,5 +1,6 @@
 //! The consumer protocol (KIP-848) at a real broker: members of ours, and of the Java consumer, in one group.
 //!
+//! - `members`: what single members can do and meet.
 //! - `member`, `world`: members of either kind and what must hold whoever they are; shared with the tests of
 //!   the classic protocol.
 
@@ -7,6 +8,7 @@
 
 #[path = "../real_kafka_mixed_group/member.rs"]
 mod member;
+mod members;
 #[path = "../real_kafka_mixed_group/world.rs"]
 mod world;
 
@@ -62,4 +64,39 @@ async fn members_take_and_give_only_what_moves() {
 async fn it_shares_a_group_with_java() {
     shares_in_turn(Kind::Ours, Kind::Java, &[CONSUMER]).await;
     shares_in_turn(Kind::Java, Kind::Ours, &[CONSUMER, ("group.remote.assignor", "range")]).await;
+}
+
+#[tokio::test]
+async fn who_is_killed_is_replaced_when_its_session_ends() {
+    let mut world = world(4, &[CONSUMER]).await;
+    world.produce(2).await;
+    let (java, ours) = (world.join(Kind::Java).await, world.join(Kind::Ours).await);
+    world.until("each has its half", |w| w.held(java) == 2 && w.held(ours) == 2 && w.all_read()).await;
+    world.kill(java).await;
+    world.produce(2).await;
+    world.until("the other has all", |w| w.held(ours) == 4 && w.all_read()).await;
+    world.stop(ours).await;
+    world.check();
+}
+
+/// Classic members are replaced one by one, while the group goes on (KIP-848's online upgrade).
+#[tokio::test]
+async fn a_classic_group_is_upgraded_while_it_goes_on() {
+    let mut world = world(4, &[]).await;
+    let classic = [("heartbeat.interval.ms", "200"), ("session.timeout.ms", "6000")];
+    world.produce(2).await;
+    let (ours, java) =
+        (world.join_with(Kind::Ours, &classic).await, world.join_with(Kind::Java, &classic).await);
+    world.until("each has its half", |w| w.held(ours) == 2 && w.held(java) == 2 && w.all_read()).await;
+    let next = world.join_with(Kind::Ours, &[CONSUMER]).await;
+    world.until("the new one has some", |w| w.held(next) > 0).await;
+    world.produce(2).await;
+    world.until("all is read", World::all_read).await;
+    world.stop(java).await;
+    world.stop(ours).await;
+    world.until("the new one has all", |w| w.held(next) == 4).await;
+    world.produce(2).await;
+    world.until("all is read", World::all_read).await;
+    world.stop(next).await;
+    world.check();
 }
