@@ -4,6 +4,8 @@
 //! What was read before an error must be Java's to the last field. The error's class must be Java's too, up
 //! to the JVM's own ones; its text is ours.
 
+mod legacy;
+
 use super::Verdict;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +13,7 @@ use crossdock_wire::compression::DEFAULT_LIMIT;
 use crossdock_wire::control::{self, ControlType};
 use crossdock_wire::header::increment_sequence;
 use crossdock_wire::{
-    Batch, BatchBuilder, Batches, Compression, ProducerStamp, RecordView, TimestampType, WireError,
+    Batch, BatchBuilder, Compression, Entries, Entry, ProducerStamp, RecordView, TimestampType, WireError,
 };
 use protocol_tests::golden::{self, Case};
 use serde_json::{Map, Value as Json, json};
@@ -28,20 +30,17 @@ pub(crate) fn run(case: &Case) -> Option<Verdict> {
     }
     // All others are kinds of bytes, not of calls.
     let decoded = decode(golden::bytes(case.input()).unwrap());
-    Some(match (decode_difference(case, &decoded), &decoded.error) {
-        (None, _) => Verdict::Passed,
-        (Some(_), Some((_, WireError::UnsupportedMagic { magic: 0 | 1, .. }))) => {
-            Verdict::KnownGap("messages of magic 0 and 1 are not read yet")
-        }
-        (Some(how), _) => Verdict::Failed(how),
-    })
+    Some(Verdict::of(decode_difference(case, &decoded)))
 }
+
+/// The Java class of an error, and ours.
+type Failure = (&'static str, WireError);
 
 /// What was read, and the Java class of the error that ended it.
 struct Decoded {
     batches: Vec<Json>,
     valid_bytes: usize,
-    error: Option<(&'static str, WireError)>,
+    error: Option<Failure>,
 }
 
 fn decode_difference(case: &Case, decoded: &Decoded) -> Option<String> {
@@ -74,12 +73,16 @@ fn is_same_class(ours: &str, javas: &str) -> bool {
 
 fn decode(bytes: bytes::Bytes) -> Decoded {
     let mut decoded = Decoded { batches: Vec::new(), valid_bytes: 0, error: None };
-    for batch in Batches::new(bytes) {
+    for entry in Entries::new(bytes) {
         let mut object = Object::new();
-        let read = match &batch {
-            Ok(batch) => {
+        let read = match &entry {
+            Ok(Entry::Batch(batch)) => {
                 decoded.valid_bytes += batch.bytes().len();
                 describe(batch, &mut object)
+            }
+            Ok(Entry::Legacy(message)) => {
+                decoded.valid_bytes += message.bytes().len();
+                legacy::describe(message, &mut object)
             }
             // Java has an object for it, which fails when it is checked.
             Err(error @ WireError::BatchTooShort { size, .. }) => {
@@ -101,7 +104,7 @@ fn decode(bytes: bytes::Bytes) -> Decoded {
 }
 
 /// Writes down what is read of a batch, up to the first error.
-fn describe(batch: &Batch, out: &mut Object) -> Result<(), (&'static str, WireError)> {
+fn describe(batch: &Batch, out: &mut Object) -> Result<(), Failure> {
     let header = batch.header();
     let mut put = |name: &str, value: Json| drop(out.insert(name.to_owned(), value));
     put("magic", json!(2));
@@ -135,7 +138,7 @@ fn describe(batch: &Batch, out: &mut Object) -> Result<(), (&'static str, WireEr
     read
 }
 
-fn read_records(batch: &Batch, out: &mut Vec<Json>) -> Result<(), (&'static str, WireError)> {
+fn read_records(batch: &Batch, out: &mut Vec<Json>) -> Result<(), Failure> {
     let readable =
         { batch.decompressed(DEFAULT_LIMIT) }.map_err(|error| (record_error(batch, &error), error))?;
     let header = readable.header();

@@ -1,6 +1,7 @@
 //! The batches of a fetched region.
 
 use crate::header::{BatchHeader, Compression, HEADER_LEN, LOG_OVERHEAD, MAGIC, compute_crc};
+use crate::legacy::LegacyBatch;
 use crate::record::Records;
 use crate::{CompressionError, WireError, compression};
 use bytes::Bytes;
@@ -10,35 +11,45 @@ const MAGIC_AT: usize = 16;
 /// The least length that follows offset and length: that of an empty message of magic 0.
 const MIN_LEN: i32 = 14;
 
-/// Walks the whole batches of a fetch response's records. A batch that is cut off at the end is
-/// legal (the broker cuts at a byte limit) and ends the walk; see [`Batches::truncated_tail`].
+/// What a log has in one piece.
 #[derive(Debug, Clone)]
-pub struct Batches {
+pub enum Entry {
+    /// A batch of magic 2.
+    Batch(Batch),
+    /// A message of magic 0 or 1.
+    Legacy(LegacyBatch),
+}
+
+/// Walks the whole entries of a fetch response's records, of any format. An entry that is cut off at the end is
+/// legal (the broker cuts at a byte limit) and ends the walk; see [`Entries::truncated_tail`]. After an error
+/// there is nothing more.
+#[derive(Debug, Clone)]
+pub struct Entries {
     rest: Bytes,
     failed: bool,
 }
 
-impl Batches {
+impl Entries {
     /// Starts at the front of `region`.
     pub fn new(region: Bytes) -> Self {
         Self { rest: region, failed: false }
     }
 
-    /// The bytes that are left: after the walk, the cut-off last batch.
+    /// The bytes that are left: after the walk, the cut-off last entry.
     pub fn truncated_tail(&self) -> &Bytes {
         &self.rest
     }
 }
 
-impl Iterator for Batches {
-    type Item = Result<Batch, WireError>;
+impl Iterator for Entries {
+    type Item = Result<Entry, WireError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.rest.len() < LOG_OVERHEAD {
+        if self.failed {
             return None;
         }
-        match split_batch(&mut self.rest) {
-            Ok(batch) => batch.map(Ok),
+        match split_entry(&mut self.rest) {
+            Ok(entry) => entry.map(Ok),
             Err(error) => {
                 self.failed = true;
                 Some(Err(error))
@@ -47,13 +58,51 @@ impl Iterator for Batches {
     }
 }
 
-fn split_batch(rest: &mut Bytes) -> Result<Option<Batch>, WireError> {
+/// As [`Entries`], where all must be batches of magic 2: another format is an error.
+#[derive(Debug, Clone)]
+pub struct Batches(Entries);
+
+impl Batches {
+    /// Starts at the front of `region`.
+    pub fn new(region: Bytes) -> Self {
+        Self(Entries::new(region))
+    }
+
+    /// The bytes that are left: after the walk, the cut-off last batch.
+    pub fn truncated_tail(&self) -> &Bytes {
+        self.0.truncated_tail()
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, WireError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(match self.0.next()? {
+            Ok(Entry::Batch(batch)) => Ok(batch),
+            Ok(Entry::Legacy(message)) => {
+                self.0.failed = true;
+                Err(WireError::UnsupportedMagic {
+                    base_offset: message.last_offset(),
+                    magic: message.magic(),
+                })
+            }
+            Err(error) => Err(error),
+        })
+    }
+}
+
+fn split_entry(rest: &mut Bytes) -> Result<Option<Entry>, WireError> {
     let Some(outline) = Outline::of(rest)? else { return Ok(None) };
-    if outline.magic != MAGIC {
+    if !(0..=MAGIC).contains(&outline.magic) {
         return Err(WireError::UnsupportedMagic { base_offset: outline.offset, magic: outline.magic });
     }
     if rest.len() < outline.size {
         return Ok(None);
+    }
+    if outline.magic != MAGIC {
+        let message = LegacyBatch::new(outline.offset, rest.split_to(outline.size));
+        return Ok(Some(Entry::Legacy(message)));
     }
     let header = match BatchHeader::parse(rest) {
         Ok(header) => header,
@@ -63,7 +112,7 @@ fn split_batch(rest: &mut Bytes) -> Result<Option<Batch>, WireError> {
         }
         Err(error) => return Err(error),
     };
-    Ok(Some(Batch { header, bytes: rest.split_to(outline.size), made: false }))
+    Ok(Some(Entry::Batch(Batch { header, bytes: rest.split_to(outline.size), made: false })))
 }
 
 /// What the formats of all magics have in common, as `ByteBufferLogInputStream` reads it.
@@ -95,11 +144,16 @@ impl Outline {
 pub struct Batch {
     header: BatchHeader,
     bytes: Bytes,
-    /// The bytes were made here, by decompressing others.
+    /// The bytes were made here, of others: those were checked, and the CRC is not that of these.
     made: bool,
 }
 
 impl Batch {
+    /// One that was made here of what arrived in another form.
+    pub(crate) fn made(header: BatchHeader, bytes: Bytes) -> Self {
+        Self { header, bytes, made: true }
+    }
+
     /// The head.
     pub fn header(&self) -> &BatchHeader {
         &self.header
@@ -155,7 +209,7 @@ impl Batch {
         if let Some(head) = buf.first_chunk_mut::<HEADER_LEN>() {
             header.write(head);
         }
-        Ok(Self { header, bytes: buf.into(), made: true })
+        Ok(Self::made(header, buf.into()))
     }
 
     /// The bytes of the records, without the head. An error if they are compressed: see [`Self::decompressed`].

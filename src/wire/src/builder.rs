@@ -60,33 +60,15 @@ impl BatchBuilder {
         H: ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
     {
         let timestamp_delta = if self.count == 0 { 0 } else { timestamp.wrapping_sub(self.base_timestamp) };
-        let body = 1
-            + varlong_len(timestamp_delta)
-            + varlong_len(i64::from(self.count))
-            + field_len(key)
-            + field_len(value)
-            + headers_len(headers.clone());
-        let fits = self.count < i32::MAX && self.buf.len().saturating_add(body) <= (i32::MAX as usize) - 16;
-        if !fits {
+        if self.count == i32::MAX
+            || !write_record(&mut self.buf, timestamp_delta, self.count, key, value, headers)
+        {
             return false;
         }
         if self.count == 0 {
             self.base_timestamp = timestamp;
         }
         self.max_timestamp = if self.count == 0 { timestamp } else { self.max_timestamp.max(timestamp) };
-        // All lengths fit an i32: their sum was checked above.
-        write_varlong(&mut self.buf, body as i64);
-        self.buf.push(0);
-        write_varlong(&mut self.buf, timestamp_delta);
-        write_varint(&mut self.buf, self.count);
-        write_field(&mut self.buf, key);
-        write_field(&mut self.buf, value);
-        write_varlong(&mut self.buf, headers.len() as i64);
-        for (name, value) in headers {
-            write_varlong(&mut self.buf, name.len() as i64);
-            self.buf.extend_from_slice(name.as_bytes());
-            write_field(&mut self.buf, value);
-        }
         self.count += 1;
         true
     }
@@ -204,6 +186,45 @@ impl ClosedBatch {
         let _ = seal(&mut buf);
         spare::share(buf)
     }
+}
+
+/// Appends a record to a batch's bytes. Nothing is appended, and `false` returned, if the whole would not fit
+/// Kafka's 32-bit lengths.
+#[inline]
+pub(crate) fn write_record<'h, H>(
+    buf: &mut Vec<u8>,
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: H,
+) -> bool
+where
+    H: ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)> + Clone,
+{
+    let body = 1
+        + varlong_len(timestamp_delta)
+        + varlong_len(i64::from(offset_delta))
+        + field_len(key)
+        + field_len(value)
+        + headers_len(headers.clone());
+    if buf.len().saturating_add(body) > (i32::MAX as usize) - 16 {
+        return false;
+    }
+    // All lengths fit an i32: their sum was checked above.
+    write_varlong(buf, body as i64);
+    buf.push(0);
+    write_varlong(buf, timestamp_delta);
+    write_varint(buf, offset_delta);
+    write_field(buf, key);
+    write_field(buf, value);
+    write_varlong(buf, headers.len() as i64);
+    for (name, value) in headers {
+        write_varlong(buf, name.len() as i64);
+        buf.extend_from_slice(name.as_bytes());
+        write_field(buf, value);
+    }
+    true
 }
 
 fn field_len(field: Option<&[u8]>) -> usize {

@@ -14,7 +14,7 @@ pub(crate) const CRC_COVERS_FROM: usize = 21;
 
 /// The codec.
 const ATTR_CODEC: i16 = 0x07;
-const ATTR_TIMESTAMP: i16 = 0x08;
+pub(crate) const ATTR_TIMESTAMP: i16 = 0x08;
 const ATTR_TRANSACTIONAL: i16 = 0x10;
 const ATTR_CONTROL: i16 = 0x20;
 const ATTR_DELETE_HORIZON: i16 = 0x40;

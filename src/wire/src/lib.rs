@@ -7,9 +7,10 @@
 //! - [`header`]: the 61 bytes at the head of a record batch.
 //! - [`builder`]: [`BatchBuilder`], the *open batch* that a producer appends to. Keys and values are
 //!   encoded where they will be sent from; length, count and CRC are patched in when it is closed.
-//! - [`batches`]: [`Batches`], which walks the batches of a fetched region.
+//! - [`batches`]: [`Batches`], which walks the batches of a region of magic 2; [`Entries`], which walks any.
 //! - [`record`]: [`Records`], which walks the records of one batch lazily, as borrowed views.
 //! - [`compression`]: gzip, snappy, lz4 and zstd, bounded.
+//! - [`legacy`]: messages of magic 0 and 1, which are read as if they were batches.
 //! - [`control`]: what the records of control batches say.
 //! - [`spare`]: large buffers that are used again, by what builds, reads and decompresses batches.
 //! - [`varint`]: the varints that records and flexible messages are made of.
@@ -36,12 +37,13 @@ pub mod control;
 mod error;
 pub mod frame;
 pub mod header;
+pub mod legacy;
 pub mod record;
 pub mod shape;
 pub mod spare;
 pub mod varint;
 
-pub use batches::{Batch, Batches};
+pub use batches::{Batch, Batches, Entries, Entry};
 pub use builder::{BatchBuilder, ClosedBatch, ProducerStamp};
 pub use compression::{Codec, CompressionError};
 pub use error::WireError;

@@ -5,7 +5,8 @@ use super::error::ConsumerError;
 use crate::metadata::TopicPartition;
 use bytes::Bytes;
 use crossdock_wire::control::ControlType;
-use crossdock_wire::{Batch, BatchHeader, Batches, RecordView, Records, WireError};
+use crossdock_wire::legacy::{Converted, LegacyBatch};
+use crossdock_wire::{Batch, Compression, Entries, Entry, RecordView, Records, WireError};
 use std::sync::Arc;
 
 /// Whole batches of one partition, in the bytes that they arrived in. Holding it holds those bytes.
@@ -171,29 +172,34 @@ pub(super) fn read_region(
     let some_bytes = !region.is_empty();
     let mut whole_batches = false;
     let mut error = None;
-    let mut batches = Batches::new(region);
-    for batch in &mut batches {
+    for entry in Entries::new(region) {
         whole_batches = true;
-        let checked = batch.and_then(|batch| check(batch, options.check_crcs));
-        let read = checked.and_then(|batch| {
-            let is_void = transactions.voids(&batch)?;
-            // The broker looks batches up by their last offset, which may be below after compaction.
-            let is_old = batch.header().last_offset() < records.next_offset;
-            read(batch, is_void || is_old, options.max_decompressed_bytes, budget)
+        let read = entry.and_then(|entry| match entry {
+            Entry::Batch(batch) => {
+                let batch = check(batch, options.check_crcs)?;
+                let is_void = transactions.voids(&batch)?;
+                // The broker looks batches up by their last offset, which may be below after compaction.
+                let is_old = batch.header().last_offset() < records.next_offset;
+                read(batch, is_void || is_old, options.max_decompressed_bytes, budget)
+            }
+            Entry::Legacy(message) => read_legacy(&message, records.next_offset, options, budget),
         });
-        match read {
+        let failed = match read {
             Ok(None) => break,
-            Ok(Some(batch)) if batch.header.last_offset() < records.next_offset => {}
             Ok(Some(batch)) => {
-                records.next_offset = batch.header.last_offset().saturating_add(1);
-                records.leader_epoch = batch.header.partition_leader_epoch;
-                records.batches.extend(batch.readable);
+                if batch.last_offset >= records.next_offset {
+                    records.next_offset = batch.last_offset.saturating_add(1);
+                    records.leader_epoch = batch.leader_epoch;
+                    records.batches.extend(batch.readable);
+                }
+                batch.failed
             }
-            Err(source) => {
-                let (topic, partition, offset) = (tp.topic.clone(), tp.partition, records.next_offset);
-                error = Some(ConsumerError::Records { topic, partition, offset, source });
-                break;
-            }
+            Err(source) => Some(source),
+        };
+        if let Some(source) = failed {
+            let (topic, partition, offset) = (tp.topic.clone(), tp.partition, records.next_offset);
+            error = Some(ConsumerError::Records { topic, partition, offset, source });
+            break;
         }
     }
     if some_bytes && !whole_batches {
@@ -207,27 +213,57 @@ pub(super) fn read_region(
     Region { records, error }
 }
 
-/// A batch of a region: its head, and its records unless they are left out.
+/// A batch of a region: where it ends, and its records unless they are left out.
 struct Read {
-    header: BatchHeader,
+    last_offset: i64,
+    leader_epoch: i32,
     readable: Option<Batch>,
+    /// Why records after it cannot be read.
+    failed: Option<WireError>,
 }
 
 /// Decompresses a batch, unless it is left out. `None` if the budget is used up.
 fn read(batch: Batch, left_out: bool, limit: usize, budget: &mut usize) -> Result<Option<Read>, WireError> {
-    let header = *batch.header();
+    let (last_offset, leader_epoch) = (batch.header().last_offset(), batch.header().partition_leader_epoch);
+    let of = |readable| Ok(Some(Read { last_offset, leader_epoch, readable, failed: None }));
     if left_out {
-        return Ok(Some(Read { header, readable: None }));
+        return of(None);
     }
     if !batch.is_compressed() {
-        return Ok(Some(Read { header, readable: Some(batch) }));
+        return of(Some(batch));
     }
     if *budget == 0 {
         return Ok(None);
     }
     let readable = batch.decompressed(limit)?;
     *budget = budget.saturating_sub(readable.bytes().len());
-    Ok(Some(Read { header, readable: Some(readable) }))
+    of(Some(readable))
+}
+
+/// Makes a batch of an old message, unless all of it is below the position. `None` if the budget is used up.
+fn read_legacy(
+    message: &LegacyBatch,
+    next_offset: i64,
+    options: ReadOptions,
+    budget: &mut usize,
+) -> Result<Option<Read>, WireError> {
+    let last_offset = message.last_offset();
+    if last_offset < next_offset {
+        return Ok(Some(Read { last_offset, leader_epoch: -1, readable: None, failed: None }));
+    }
+    let is_compressed = message.compression() != Compression::None;
+    if is_compressed && *budget == 0 {
+        return Ok(None);
+    }
+    let Converted { batch, error } = message.converted(options.max_decompressed_bytes, options.check_crcs);
+    if let (None, Some(error)) = (&batch, &error) {
+        return Err(error.clone());
+    }
+    if is_compressed {
+        *budget = budget.saturating_sub(batch.as_ref().map_or(0, |batch| batch.bytes().len()));
+    }
+    let last_offset = batch.as_ref().map_or(last_offset, |batch| batch.header().last_offset());
+    Ok(Some(Read { last_offset, leader_epoch: -1, readable: batch, failed: error }))
 }
 
 fn check(batch: Batch, check_crc: bool) -> Result<Batch, WireError> {
@@ -241,6 +277,9 @@ fn check(batch: Batch, check_crc: bool) -> Result<Batch, WireError> {
     }
     Ok(batch)
 }
+
+/// Most that the records of a control batch may take; they take some ten bytes.
+const MAX_MARKER_BYTES: usize = 64 << 10;
 
 /// Tells which batches belong to aborted transactions, as Java's `CompletedFetch`.
 struct Transactions {
@@ -280,7 +319,8 @@ impl Transactions {
 /// Whether a control batch ends a transaction by aborting it. One without records (compaction leaves the
 /// head) does not.
 fn is_abort_marker(batch: &Batch) -> Result<bool, WireError> {
-    match batch.records()?.next().transpose()? {
+    // Nobody compresses them, but nobody has to refuse that.
+    match batch.decompressed(MAX_MARKER_BYTES)?.records()?.next().transpose()? {
         Some(marker) => Ok(ControlType::parse(marker.key)? == ControlType::Abort),
         None => Ok(false),
     }

@@ -58,14 +58,26 @@ impl Lz4 {
     }
 }
 
+/// Whether the checksum of a frame's head is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeadChecksum {
+    Compared,
+    /// For those who hashed the wrong bytes.
+    Ignored,
+}
+
 /// Reads one frame after the other. What follows the last one is ignored, as in Java.
-pub(super) fn decompress(input: &[u8], out: &mut Output<'_>) -> Result<(), CompressionError> {
+pub(super) fn decompress(
+    input: &[u8],
+    checksum: HeadChecksum,
+    out: &mut Output<'_>,
+) -> Result<(), CompressionError> {
     let mut reader = Reader { rest: input };
     loop {
         if reader.take(4, "its head")? != MAGIC {
             return Err(corrupt("it does not begin as an lz4 frame does"));
         }
-        let frame = Frame::read(&mut reader)?;
+        let frame = Frame::read(&mut reader, checksum)?;
         frame.read_blocks(&mut reader, out)?;
         if !reader.rest.starts_with(&MAGIC) {
             return Ok(());
@@ -81,7 +93,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, CompressionError> {
+    fn read(reader: &mut Reader<'_>, checksum: HeadChecksum) -> Result<Self, CompressionError> {
         let from = reader.rest;
         let descriptor = reader.take(2, "its head")?;
         let (flags, block) = (descriptor[0], descriptor[1]);
@@ -97,7 +109,8 @@ impl Frame {
             reader.take(8, "its head")?;
         }
         let len = from.len() - reader.rest.len();
-        if reader.take(1, "its head")?[0] != head_checksum(&from[..len]) {
+        let stored = reader.take(1, "its head")?[0];
+        if checksum == HeadChecksum::Compared && stored != head_checksum(&from[..len]) {
             return Err(corrupt("the checksum of its head does not match"));
         }
         Ok(Self { flags, most: 1 << (2 * size + 8) })

@@ -34,6 +34,7 @@ mod zstd;
 pub use error::CompressionError;
 
 use crate::Compression;
+use lz4::HeadChecksum;
 use output::Output;
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -160,22 +161,45 @@ pub fn decompress(
     limit: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
+    produce(compression, input.len(), limit, out, |contexts, output| match compression {
+        Compression::None => output.push(input),
+        Compression::Gzip => contexts.gzip.decompress(input, output),
+        Compression::Snappy => contexts.snappy.decompress(input, output),
+        Compression::Lz4 => lz4::decompress(input, HeadChecksum::Compared, output),
+        Compression::Zstd => contexts.zstd.decompress(input, output),
+        Compression::Other(codec) => Err(CompressionError::Unsupported { codec }),
+    })
+}
+
+/// As [`decompress`] for lz4, but whatever the checksum of a frame's head is: in messages of magic 0 it was made
+/// of the wrong bytes (KAFKA-3160).
+pub(crate) fn decompress_lz4_of_magic_0(
+    input: &[u8],
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), CompressionError> {
+    produce(Compression::Lz4, input.len(), limit, out, |_, output| {
+        lz4::decompress(input, HeadChecksum::Ignored, output)
+    })
+}
+
+/// Lets `run` append to `out` within the limit, takes it back on an error, and learns from what came.
+fn produce(
+    compression: Compression,
+    input_len: usize,
+    limit: usize,
+    out: &mut Vec<u8>,
+    run: impl FnOnce(&mut Contexts, &mut Output<'_>) -> Result<(), CompressionError>,
+) -> Result<(), CompressionError> {
     let start = out.len();
     let outcome = CONTEXTS.with_borrow_mut(|contexts| {
         let number = usize::from(compression.number());
         let expected = contexts.expected.get(number).copied().unwrap_or_default();
-        let mut output = Output::new(out, compression, limit, expected.of(input.len()));
-        match compression {
-            Compression::None => output.push(input),
-            Compression::Gzip => contexts.gzip.decompress(input, &mut output),
-            Compression::Snappy => contexts.snappy.decompress(input, &mut output),
-            Compression::Lz4 => lz4::decompress(input, &mut output),
-            Compression::Zstd => contexts.zstd.decompress(input, &mut output),
-            Compression::Other(codec) => Err(CompressionError::Unsupported { codec }),
-        }?;
+        let mut output = Output::new(out, compression, limit, expected.of(input_len));
+        run(contexts, &mut output)?;
         let produced = output.finish();
         if let Some(expected) = contexts.expected.get_mut(number) {
-            expected.learn(input.len(), produced);
+            expected.learn(input_len, produced);
         }
         Ok(())
     });

@@ -1,4 +1,6 @@
 use super::*;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use crossdock_wire::{BatchBuilder, Codec, ProducerStamp, compression, header};
 
 const READ: ReadOptions = ReadOptions {
@@ -256,4 +258,37 @@ fn a_region_ends_where_the_budget_does() {
     assert!(none.error.is_none() && none.has_no_records());
     assert_eq!(none.records.next_offset, 20);
     assert_eq!(region(20, &mut 1).records.next_offset, 30);
+}
+
+#[test]
+fn messages_of_old_formats_are_records_like_any_other() {
+    // Of the golden vectors: three messages of magic 1, and a compressed one of magic 0 with three in it; all
+    // with the offsets 20 to 22.
+    let plain = "AAAAAAAAABQAAAAYOSaMMwEAAAABi8/laAAAAAABawAAAAF2AAAAAAAAABUAAAAYdn5/9QEAAAABi8/laAn/////AAAAAsOp\
+                 AAAAAAAAABYAAAAXim4qlgEAAAABi8/laAMAAAABdP////8=";
+    let wrapper = "AAAAAAAAABYAAABVV85uSAAB/////wAAAEcfiwgAAAAAAAD/Y2AAAxEgFpB/c50LzGPMBhFlECkGUZCc9k8pTwaG/0AA5DEd\
+                   XgmVEwNi/iIjlqUQfSUgBQAB0opCUwAAAA==";
+    for (text, first_timestamp) in [(plain, 1_700_000_000_000), (wrapper, -1)] {
+        let mut bytes = STANDARD.decode(text).unwrap();
+        bytes.extend_from_slice(&batch(23, 1, -1, 0));
+        let region = read(&[bytes.clone()], 20, &[], READ);
+        assert!(region.error.is_none(), "{:?}", region.error);
+        assert_eq!(region.records.next_offset, 24);
+        let records: Vec<_> = region.records.records().map(Result::unwrap).collect();
+        assert_eq!(records.iter().map(|r| r.offset).collect::<Vec<_>>(), [20, 21, 22, 23]);
+        assert_eq!((records[0].key, records[0].value), (Some(&b"k"[..]), Some(&b"v"[..])));
+        assert_eq!((records[0].timestamp, records[2].value), (first_timestamp, None));
+        // From within the set, and from behind it.
+        let from = |offset| read(&[bytes.clone()], offset, &[], READ).records.records().count();
+        assert_eq!((from(22), from(23)), (2, 1));
+        // A message that is damaged ends the region where it is.
+        bytes[20] ^= 1;
+        let region = read(&[bytes], 20, &[], READ);
+        let is_wrapper = first_timestamp == -1;
+        assert_eq!(
+            region.error.is_none(),
+            is_wrapper,
+            "a wrapper's own checksum says nothing of its messages"
+        );
+    }
 }
