@@ -2,5 +2,7 @@
 //!
 //! - [`golden`]: reads the golden vectors in `golden/`: what the Java classes of Apache Kafka Connect
 //!   4.3.1 did with given inputs.
+//! - [`fuzz`]: everything that reads bytes of others, for fuzzers and for a short run in the tests.
 
+pub mod fuzz;
 pub mod golden;

@@ -152,6 +152,14 @@ impl Connection {
     }
 }
 
+/// Reads a request up to the point where it would be processed.
+#[cfg(feature = "unstable-fuzzing")]
+pub(crate) fn decode_only(frame: Bytes) {
+    if let Ok(Parsed::Request(request)) = parse(frame) {
+        api::decode_only(request.key, request.version, request.body);
+    }
+}
+
 enum Parsed {
     Request(Incoming),
     /// An ApiVersions request of a version that is not known yet: it has an answer all the same.

@@ -45,6 +45,9 @@ mod config;
 mod connection;
 mod error;
 mod faults;
+#[cfg(feature = "unstable-fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod log;
 #[cfg(test)]

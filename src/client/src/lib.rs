@@ -36,6 +36,9 @@ pub mod config;
 pub mod connection;
 pub mod consumer;
 pub mod error;
+#[cfg(feature = "unstable-fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod group;
 pub mod metadata;
 pub mod producer;

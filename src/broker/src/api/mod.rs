@@ -162,6 +162,13 @@ fn code(result: Result<(), ResponseError>) -> i16 {
     result.map_or_else(|error| error.code(), |()| 0)
 }
 
+#[cfg(feature = "unstable-fuzzing")]
+fn decode_checked<A: Api>(mut body: Bytes, version: i16) {
+    if check::<A>(&body, version).is_ok() {
+        let _ = A::Request::decode(&mut body, version);
+    }
+}
+
 macro_rules! apis {
     ($($key:ident => $api:path,)*) => {
         /// Each API with its lowest and highest version.
@@ -181,6 +188,33 @@ macro_rules! apis {
                 $(ApiKey::$key => run::<$api>(call, correlation_id, body, refusal).await,)*
                 _ => Err("the API is not served".into()),
             }
+        }
+
+        /// Checks and decodes a request.
+        #[cfg(feature = "unstable-fuzzing")]
+        pub(crate) fn decode_only(key: ApiKey, version: i16, body: Bytes) {
+            match key {
+                $(ApiKey::$key => decode_checked::<$api>(body, version),)*
+                _ => {}
+            }
+        }
+
+        /// A frame, without its length, for a request without content of every API and version.
+        #[cfg(feature = "unstable-fuzzing")]
+        pub(crate) fn default_requests() -> Vec<Vec<u8>> {
+            let mut all = Vec::new();
+            $(for version in <$api as Api>::VERSIONS {
+                let header = kafka_protocol::messages::RequestHeader::default()
+                    .with_request_api_key(ApiKey::$key as i16)
+                    .with_request_api_version(version);
+                let mut frame = BytesMut::new();
+                let header = header.encode(&mut frame, ApiKey::$key.request_header_version(version));
+                let body = <$api as Api>::Request::default().encode(&mut frame, version);
+                if header.is_ok() && body.is_ok() {
+                    all.push(frame.to_vec());
+                }
+            })*
+            all
         }
     };
 }

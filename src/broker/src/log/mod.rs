@@ -28,6 +28,12 @@ mod validate;
 pub(crate) use partition::Partition;
 pub(crate) use validate::{Invalid, validate};
 
+/// Checks produced records as far as that goes without a log.
+#[cfg(feature = "unstable-fuzzing")]
+pub(crate) fn validate_only(records: Bytes) {
+    let _ = validate(Some(records), usize::MAX, false);
+}
+
 use bytes::{Bytes, BytesMut};
 use crossdock_wire::compression::DEFAULT_LIMIT;
 use crossdock_wire::header::{self, BatchHeader};

@@ -28,6 +28,8 @@
 //! error or a timeout, or report as failed what may have been carried out.
 
 mod codec;
+#[cfg(feature = "unstable-fuzzing")]
+pub(crate) mod fuzzing;
 mod incoming;
 mod io;
 mod session;

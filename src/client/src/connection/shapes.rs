@@ -32,6 +32,12 @@ fn is_flexible<R: Request>(version: i16) -> bool {
     R::Response::header_version(version) >= 1 || (R::KEY == ApiKey::ApiVersions as i16 && version >= 3)
 }
 
+/// Whether responses of the API are read.
+#[cfg(all(test, feature = "unstable-fuzzing"))]
+pub(super) fn is_known(api_key: i16) -> bool {
+    of(api_key).is_some()
+}
+
 /// The layout of an API's response; `None` for those that this client does not call.
 fn of(api_key: i16) -> Option<&'static [Field]> {
     let api_key = ApiKey::try_from(api_key).ok()?;

@@ -31,6 +31,8 @@ pub mod error;
 mod expansion;
 mod fetch;
 mod fetcher;
+#[cfg(feature = "unstable-fuzzing")]
+pub(crate) mod fuzzing;
 mod lookup;
 mod member;
 mod membership;

@@ -19,6 +19,8 @@
 //!
 //! Show a secret in an error, a log line or `Debug`; go on with a peer that was not verified.
 
+#[cfg(feature = "unstable-fuzzing")]
+pub(crate) mod fuzzing;
 mod jaas;
 mod sasl;
 pub mod scram;

@@ -12,6 +12,8 @@
 //! Touch the process-wide provider of rustls; go on with a peer whose chain was not verified.
 
 mod explain;
+#[cfg(feature = "unstable-fuzzing")]
+pub(super) mod fuzzing;
 mod jks;
 mod pem;
 mod store;
