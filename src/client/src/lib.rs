@@ -9,7 +9,7 @@
 //!   coordinators. All else is built on it.
 //! - [`metadata`]: brokers, topics, partitions and leaders, as immutable snapshots.
 //! - [`admin`]: topics, offsets and configurations.
-//! - [`producer`]: batches by partition, idempotent and in order.
+//! - [`producer`]: batches by partition, idempotent and in order; transactions.
 //! - `seldom`: warnings about what lasts, now and then.
 //! - [`security`]: TLS and SASL.
 //! - [`group`]: membership in a group, and the offsets that a group commits.
@@ -53,6 +53,6 @@ pub use config::ClientConfig;
 pub use connection::ConnectionClass;
 pub use consumer::{Consumer, ConsumerConfig, ConsumerError, ConsumerEvent, FetchedRecords, TopicPattern};
 pub use error::{BrokerError, ClientError, ConfigError, ErrorCode};
-pub use group::{CommitError, OffsetAndMetadata};
+pub use group::{CommitError, ConsumerGroupMetadata, OffsetAndMetadata};
 pub use metadata::{MetadataSnapshot, NodeId, TopicPartition, TopicSelection};
-pub use producer::{Producer, ProducerConfig};
+pub use producer::{Producer, ProducerConfig, TransactionError};

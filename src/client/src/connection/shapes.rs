@@ -42,11 +42,14 @@ pub(super) fn is_known(api_key: i16) -> bool {
 fn of(api_key: i16) -> Option<&'static [Field]> {
     let api_key = ApiKey::try_from(api_key).ok()?;
     Some(match api_key {
+        ApiKey::AddOffsetsToTxn => ADD_OFFSETS_TO_TXN,
+        ApiKey::AddPartitionsToTxn => ADD_PARTITIONS_TO_TXN,
         ApiKey::ApiVersions => API_VERSIONS,
         ApiKey::ConsumerGroupHeartbeat => CONSUMER_GROUP_HEARTBEAT,
         ApiKey::CreateTopics => CREATE_TOPICS,
         ApiKey::DeleteTopics => DELETE_TOPICS,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
+        ApiKey::EndTxn => END_TXN,
         ApiKey::Fetch => FETCH,
         ApiKey::FindCoordinator => FIND_COORDINATOR,
         ApiKey::Heartbeat => HEARTBEAT,
@@ -62,10 +65,18 @@ fn of(api_key: i16) -> Option<&'static [Field]> {
         ApiKey::SaslAuthenticate => SASL_AUTHENTICATE,
         ApiKey::SaslHandshake => SASL_HANDSHAKE,
         ApiKey::SyncGroup => SYNC_GROUP,
+        ApiKey::TxnOffsetCommit => TXN_OFFSET_COMMIT,
         _ => return admin::of(api_key),
     })
 }
 
+const ADD_OFFSETS_TO_TXN: &[Field] = &[INT32, INT16];
+const ADD_PARTITIONS_TO_TXN: &[Field] = &[
+    INT32,
+    INT16.since(4),
+    structs(&[TEXT.since(4), structs(&[TEXT, structs(&[INT32, INT16])]).since(4)]).since(4),
+    structs(&[TEXT, structs(&[INT32, INT16])]).until(3),
+];
 const API_VERSIONS: &[Field] = &[
     INT16,
     structs(&[INT16, INT16, INT16]),
@@ -101,6 +112,7 @@ const DESCRIBE_CONFIGS: &[Field] = &[
         structs(&[TEXT, TEXT, BOOL, INT8, BOOL, structs(&[TEXT, TEXT, INT8]), INT8.since(3), TEXT.since(3)]),
     ]),
 ];
+const END_TXN: &[Field] = &[INT32, INT16, INT64.since(5), INT16.since(5)];
 const FETCH: &[Field] = &[
     INT32,
     INT16.since(7),
@@ -221,3 +233,4 @@ const PRODUCE: &[Field] = &[
 const SASL_AUTHENTICATE: &[Field] = &[INT16, TEXT, BLOB, INT64.since(1)];
 const SASL_HANDSHAKE: &[Field] = &[INT16, values(&TEXT)];
 const SYNC_GROUP: &[Field] = &[INT32.since(1), INT16, TEXT.since(5), TEXT.since(5), BLOB];
+const TXN_OFFSET_COMMIT: &[Field] = &[INT32, structs(&[TEXT, structs(&[INT32, INT16])])];

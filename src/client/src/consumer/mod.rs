@@ -50,8 +50,8 @@ pub use pattern::{JavaPattern, PatternError, TopicPattern};
 pub use records::{FetchedRecords, RecordIter};
 
 use crate::cluster::Cluster;
-use crate::error::{ClientError, ConfigError};
-use crate::group::{CommitError, OffsetAndMetadata, Standing, offsets};
+use crate::error::{ClientError, ConfigError, ErrorCode};
+use crate::group::{CommitError, ConsumerGroupMetadata, OffsetAndMetadata, Standing, offsets};
 use crate::metadata::TopicPartition;
 use membership::Membership;
 use pattern::Matching;
@@ -256,6 +256,32 @@ impl Consumer {
     /// Whether, and as which generation's member, offsets can be committed.
     pub fn standing(&self) -> Standing {
         self.group.as_ref().map_or(Standing::None, Membership::standing)
+    }
+
+    /// What this consumer is in its group, for [`crate::Producer::send_offsets_to_transaction`]. Ask for it anew with
+    /// each transaction, after the records were taken: it must name the generation that they were consumed
+    /// under. An error while the group rebalances, or after the membership was lost: the transaction must
+    /// not commit offsets then. A consumer of partitions that were assigned by hand has no membership, and
+    /// is not checked by the coordinator.
+    pub fn group_metadata(&self) -> Result<ConsumerGroupMetadata, CommitError> {
+        let Some(membership) = &self.group else { return Err(no_group().into()) };
+        let group_id = membership.group_id().clone();
+        if !self.subscribed {
+            return Ok(ConsumerGroupMetadata::without_membership(group_id));
+        }
+        match membership.standing() {
+            Standing::Member(generation) => Ok(ConsumerGroupMetadata {
+                group_id,
+                generation: generation.id,
+                member_id: generation.member_id,
+                instance_id: self.shared.config.group_instance_id.clone(),
+            }),
+            Standing::Rebalancing => Err(CommitError::RebalanceInProgress { group: group_id }),
+            Standing::None => {
+                let code = ErrorCode::UNKNOWN_MEMBER_ID;
+                Err(CommitError::IllegalGeneration { group: group_id, code })
+            }
+        }
     }
 
     /// Commits offsets for the group. Moves of the coordinator are followed until `default.api.timeout.ms`.

@@ -39,5 +39,5 @@ pub mod protocol;
 pub use consumer_protocol::{AssignmentHooks, ConsumerGroup, ConsumerGroupConfig, Subscription};
 pub use coordinator::{Group, GroupConfig, GroupHooks};
 pub use membership::{Generation, GenerationEnd, Member, Standing};
-pub use offsets::{CommitError, OffsetAndMetadata};
+pub use offsets::{CommitError, ConsumerGroupMetadata, OffsetAndMetadata};
 pub use poll_clock::Attendance;

@@ -43,6 +43,27 @@ impl OffsetAndMetadata {
     }
 }
 
+/// Whom offsets are committed as within a transaction (Kafka's `ConsumerGroupMetadata`). The coordinator refuses
+/// a member that the group has moved on from (KIP-447).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerGroupMetadata {
+    /// `group.id`.
+    pub group_id: Arc<str>,
+    /// Generation of the membership; -1 without one.
+    pub generation: i32,
+    /// The member's id; empty without membership.
+    pub member_id: Arc<str>,
+    /// `group.instance.id` of a static member.
+    pub instance_id: Option<Arc<str>>,
+}
+
+impl ConsumerGroupMetadata {
+    /// Of a group without membership: nothing is checked, so zombies are not kept out.
+    pub fn without_membership(group_id: impl Into<Arc<str>>) -> Self {
+        Self { group_id: group_id.into(), generation: -1, member_id: Arc::from(""), instance_id: None }
+    }
+}
+
 /// Why offsets were not committed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -260,7 +281,7 @@ fn stays_with_coordinator(error: &ClientError) -> bool {
 }
 
 /// Collects the items of each topic.
-fn by_topic<'a, T>(
+pub(crate) fn by_topic<'a, T>(
     items: impl Iterator<Item = (&'a TopicPartition, T)>,
 ) -> impl Iterator<Item = (&'a str, Vec<T>)> {
     let mut topics: HashMap<&'a str, Vec<T>> = HashMap::new();

@@ -6,6 +6,7 @@
 use super::batch::{Batch, Compressed};
 use super::error::AppendError;
 use super::partitioner::{Sticky, partition_for_key};
+use super::transaction::Machine;
 use crate::backoff::Rng;
 use crate::error::ErrorCode;
 use crate::metadata::TopicInfo;
@@ -52,6 +53,8 @@ pub(super) struct Accumulator {
     pub(super) closed: bool,
     /// The sender is to stop.
     pub(super) stopping: bool,
+    /// Of a transactional producer; tells whether records can be taken.
+    pub(super) transaction: Option<Box<Machine>>,
 }
 
 /// Sizes in bytes.
@@ -114,6 +117,7 @@ impl Accumulator {
             flushing: 0,
             closed: false,
             stopping: false,
+            transaction: None,
         }
     }
 
@@ -151,6 +155,9 @@ impl Accumulator {
     {
         if self.closed {
             return Err(AppendError::Closed);
+        }
+        if let Some(machine) = &self.transaction {
+            machine.check_append()?;
         }
         let Some(topic) = self.topics.get_mut(topic_at) else { return Err(AppendError::Closed) };
         let bound = size_bound(&record);
@@ -240,6 +247,16 @@ impl Accumulator {
     /// Whether every batch below `serial` is resolved.
     pub(super) fn is_resolved_below(&self, serial: u64) -> bool {
         self.unresolved.first().is_none_or(|first| *first >= serial)
+    }
+
+    /// Whether a transaction waits for its records.
+    pub(super) fn is_committing(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|machine| machine.is_committing())
+    }
+
+    /// Whether all batches are resolved.
+    pub(super) fn is_drained(&self) -> bool {
+        self.unresolved.is_empty()
     }
 
     /// Forgets what is unresolved; true if there was anything.

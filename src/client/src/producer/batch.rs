@@ -139,10 +139,10 @@ impl Batch {
     }
 
     /// The bytes to be sent, with this stamp. The CRC is computed once, unless the stamp changes later.
-    pub(super) fn seal(&mut self, stamp: ProducerStamp, restamp: bool) -> Bytes {
+    pub(super) fn seal(&mut self, stamp: ProducerStamp, restamp: bool, transactional: bool) -> Bytes {
         let bytes = match std::mem::replace(&mut self.content, Content::Taken) {
-            Content::Open(builder) => builder.finish(stamp, false),
-            Content::Closed(closed) => closed.finish(stamp, false),
+            Content::Open(builder) => builder.finish(stamp, transactional),
+            Content::Closed(closed) => closed.finish(stamp, transactional),
             Content::Sealed(bytes) if restamp => restamped(bytes, stamp),
             Content::Sealed(bytes) => bytes,
             // Never asked for: it is not ready.
@@ -249,7 +249,7 @@ mod tests {
             let headers = [("h", Some(&b"1"[..])), ("h", None)];
             batch.append(5, None, Some(value.as_bytes()), headers.into_iter(), *token).unwrap();
         }
-        batch.seal(ProducerStamp { producer_id: 1, producer_epoch: 0, base_sequence: 0 }, true);
+        batch.seal(ProducerStamp { producer_id: 1, producer_epoch: 0, base_sequence: 0 }, true, false);
         batch
     }
 
@@ -275,8 +275,8 @@ mod tests {
         assert_eq!(first.charged + second.charged, batch.charged);
         assert_eq!(first.runs.to_vec(), [AckRun { token: 1, count: 2 }]);
         assert_eq!(second.runs.to_vec(), [AckRun { token: 1, count: 1 }, AckRun { token: 2, count: 2 }]);
-        assert_eq!(values(first.seal(ProducerStamp::NONE, true)), ["a", "b"]);
-        assert_eq!(values(second.seal(ProducerStamp::NONE, true)), ["c", "d", "e"]);
+        assert_eq!(values(first.seal(ProducerStamp::NONE, true, false)), ["a", "b"]);
+        assert_eq!(values(second.seal(ProducerStamp::NONE, true, false)), ["c", "d", "e"]);
         assert!(sealed(&[("a", 1)]).halves().is_none());
     }
 
@@ -288,7 +288,7 @@ mod tests {
             for token in 0..20 {
                 batch.append(5, None, Some(value.as_bytes()), std::iter::empty(), token).unwrap();
             }
-            let shared = Arc::new(Shared::new(Limits { batch: 1, memory: 1, record: 1 }));
+            let shared = Arc::new(Shared::new(Limits { batch: 1, memory: 1, record: 1 }, None));
             let (charged, compressor) = (batch.charged, Compressor::new(codec, shared.clone()));
             assert_eq!(batch.compress(&compressor), None, "it is larger than what is compressed at once");
             assert!(!batch.is_compressed());
@@ -301,13 +301,13 @@ mod tests {
             assert!(batch.is_compressed());
             assert_eq!((compressed.from, compressed.freed), (charged, charged - batch.charged));
             assert_eq!((compressed.to, batch.len()), (batch.charged, batch.charged));
-            batch.seal(ProducerStamp::NONE, true);
+            batch.seal(ProducerStamp::NONE, true, false);
             let (mut first, mut second) = batch.halves().unwrap();
             assert_eq!(first.charged + second.charged, batch.charged);
             assert_eq!((first.runs.len(), second.runs.len()), (10, 10));
             for half in [&mut first, &mut second] {
                 half.compress(&compressor).unwrap();
-                let bytes = half.seal(ProducerStamp::NONE, true);
+                let bytes = half.seal(ProducerStamp::NONE, true, false);
                 assert_eq!(BatchHeader::parse(&bytes).unwrap().compression(), codec.compression());
                 let plain = Batches::new(bytes).next().unwrap().unwrap().decompressed(usize::MAX).unwrap();
                 assert_eq!(plain.records().unwrap().count(), 10);
@@ -319,7 +319,7 @@ mod tests {
     async fn a_new_stamp_keeps_records_and_checksum() {
         let mut batch = sealed(&[("a", 1), ("b", 2)]);
         let stamp = ProducerStamp { producer_id: 9, producer_epoch: 3, base_sequence: 17 };
-        let bytes = batch.seal(stamp, true);
+        let bytes = batch.seal(stamp, true, false);
         let header = BatchHeader::parse(&bytes).unwrap();
         assert_eq!((header.producer_id, header.producer_epoch, header.base_sequence), (9, 3, 17));
         assert_eq!(values(bytes), ["a", "b"]);

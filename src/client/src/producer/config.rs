@@ -44,6 +44,10 @@ pub struct ProducerConfig {
     pub retry_backoff: Duration,
     /// `retry.backoff.max.ms`.
     pub retry_backoff_max: Duration,
+    /// `transactional.id`: makes the producer transactional.
+    pub transactional_id: Option<String>,
+    /// `transaction.timeout.ms`: the coordinator aborts a transaction that is open for longer.
+    pub transaction_timeout: Duration,
     /// Keys that mean nothing to a producer.
     pub unused: BTreeSet<String>,
 }
@@ -83,7 +87,7 @@ impl ProducerConfig {
         let reader = Reader::new(map, ClientKind::Producer)?;
         let mut config = Self::read(&reader);
         config.settle_delivery_timeout(&reader)?;
-        config.settle_idempotence()
+        config.settle_idempotence()?.settle_transactions()
     }
 
     fn read(reader: &Reader<'_>) -> Self {
@@ -111,6 +115,8 @@ impl ProducerConfig {
             retries: reader.get(PRODUCER_RETRIES).unsigned_abs(),
             retry_backoff,
             retry_backoff_max: reader.get(RETRY_BACKOFF_MAX).max(retry_backoff),
+            transactional_id: reader.get(TRANSACTIONAL_ID).map(str::to_owned),
+            transaction_timeout: reader.get(TRANSACTION_TIMEOUT),
             unused: reader.unused(),
         }
     }
@@ -150,6 +156,19 @@ impl ProducerConfig {
                 Ok(self)
             }
         }
+    }
+
+    /// Transactions need idempotence, as in Java.
+    fn settle_transactions(mut self) -> Result<Self, ConfigError> {
+        if self.transactional_id.is_none() {
+            return Ok(self);
+        }
+        if self.idempotence == Idempotence::Off {
+            let text = "Cannot set a transactional.id without also enabling idempotence.";
+            return Err(ConfigError::Invalid(text.to_owned()));
+        }
+        self.idempotence = Idempotence::Required;
+        Ok(self)
     }
 
     /// The largest size of a batch of several records.
@@ -216,7 +235,10 @@ mod tests {
         for (pairs, part) in [
             (vec![("compression.gzip.level", "0")], "between 1 and 9"),
             (vec![("compression.type", "bzip2")], "String must be one of"),
-            (vec![("transactional.id", "x")], "not supported yet"),
+            (vec![("transactional.id", "x"), ("acks", "1")], "without also enabling idempotence"),
+            (vec![("transactional.id", "x"), ("enable.idempotence", "false")], "without also enabling"),
+            (vec![("transactional.id", "")], "String must be non-empty"),
+            (vec![("transaction.two.phase.commit.enable", "true")], "not supported"),
             (vec![("acks", "2")], "String must be one of: all, -1, 0, 1"),
             (vec![("delivery.timeout.ms", "1000")], "request.timeout.ms"),
             (vec![("batch.size", "x")], "Not a number of type INT"),

@@ -1,5 +1,6 @@
 //! What can go wrong with a record: when it is appended, and after.
 
+use super::transaction::TransactionError;
 use crate::error::{ClientError, ErrorCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,9 @@ pub enum AppendError {
     /// The producer was closed.
     #[error("the producer was closed")]
     Closed,
+    /// The producer is transactional, and no transaction is open that could take the record.
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
 }
 
 /// A batch that was given up.
@@ -98,6 +102,18 @@ pub enum ProduceError {
         /// Whether the batch was sent.
         may_have_been_written: bool,
     },
+    /// Its transaction was aborted, or can only be aborted: it was dropped.
+    #[error("a batch for partition {topic}-{partition} was dropped with its transaction: {reason}")]
+    Aborted {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// Whether it may be in the log, in a transaction that is aborted.
+        may_have_been_written: bool,
+        /// Why the transaction is not committed.
+        reason: Arc<str>,
+    },
     /// No producer id could be had, although `enable.idempotence=true` asks for one.
     #[error("the producer cannot be idempotent: {0}; grant IdempotentWrite or set enable.idempotence=false")]
     Identity(ClientError),
@@ -107,9 +123,9 @@ impl ProduceError {
     /// Whether the records may be in the log although this is an error.
     pub fn may_have_been_written(&self) -> bool {
         match self {
-            Self::NotDelivered { may_have_been_written, .. } | Self::Closed { may_have_been_written, .. } => {
-                *may_have_been_written
-            }
+            Self::NotDelivered { may_have_been_written, .. }
+            | Self::Closed { may_have_been_written, .. }
+            | Self::Aborted { may_have_been_written, .. } => *may_have_been_written,
             Self::Rejected { .. } | Self::Topic { .. } | Self::Identity(_) => false,
         }
     }
@@ -119,7 +135,7 @@ impl ProduceError {
         match self {
             Self::NotDelivered { .. } => true,
             Self::Rejected { code, .. } | Self::Topic { code, .. } => code.is_retriable(),
-            Self::Closed { .. } | Self::Identity(_) => false,
+            Self::Closed { .. } | Self::Aborted { .. } | Self::Identity(_) => false,
         }
     }
 
@@ -128,7 +144,7 @@ impl ProduceError {
         match self {
             Self::Rejected { code, .. } | Self::Topic { code, .. } => Some(*code),
             Self::Identity(error) => error.code(),
-            Self::NotDelivered { .. } | Self::Closed { .. } => None,
+            Self::NotDelivered { .. } | Self::Closed { .. } | Self::Aborted { .. } => None,
         }
     }
 }

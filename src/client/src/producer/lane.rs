@@ -5,7 +5,7 @@ use super::ack::BatchMetadata;
 use super::batch::Batch;
 use super::config::ProducerConfig;
 use super::error::ProduceError;
-use super::ordering::{Identity, Ordering, Outcome};
+use super::ordering::{Ordering, Outcome};
 use crate::backoff::Backoff;
 use crate::error::ErrorCode;
 use crate::metadata::NodeId;
@@ -38,6 +38,8 @@ pub(super) struct Verdict {
     pub(super) error: Option<String>,
     pub(super) refresh: bool,
     pub(super) too_large: bool,
+    /// The reason passes within milliseconds.
+    pub(super) soon: bool,
 }
 
 /// Batches of a partition that are taken before their turn, to be compressed.
@@ -47,13 +49,13 @@ impl Lane {
     pub(super) fn new(
         topic: Arc<str>,
         partition: i32,
-        identity: Option<Option<Identity>>,
+        order: Ordering<Batch, Resolution>,
         config: &ProducerConfig,
     ) -> Self {
         Self {
             topic,
             partition,
-            order: identity.map_or_else(Ordering::plain, Ordering::idempotent),
+            order,
             node: None,
             not_before: None,
             active: false,
@@ -87,6 +89,12 @@ impl Lane {
         }
     }
 
+    /// As [`Lane::back_off`], for a reason that passes within a time that is known.
+    pub(super) fn wait_until(&mut self, at: Instant, reason: String) {
+        self.last_error = Some(reason);
+        self.not_before = Some(at);
+    }
+
     pub(super) fn succeeded(&mut self) {
         self.backoff.reset();
         self.not_before = None;
@@ -115,6 +123,15 @@ impl Lane {
         self.order.give_up(|_| true, |_, sent| Err(error(topic, partition, sent)));
     }
 
+    /// Gives up what is not in flight, since its transaction is not committed.
+    pub(super) fn drop_unsent(&mut self, keep_ambiguous: bool, reason: &Arc<str>) {
+        let (topic, partition) = (&self.topic, self.partition);
+        self.order.drop_unsent(keep_ambiguous, |_, may_have_been_written| {
+            let (topic, reason) = (topic.clone(), reason.clone());
+            Err(ProduceError::Aborted { topic, partition, may_have_been_written, reason })
+        });
+    }
+
     /// What the broker's answer for this partition means.
     pub(super) fn judge(&self, answer: &PartitionProduceResponse) -> Verdict {
         let code = ErrorCode(answer.error_code);
@@ -127,7 +144,11 @@ impl Lane {
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER => Outcome::OutOfOrder,
             ErrorCode::UNKNOWN_PRODUCER_ID
             | ErrorCode::INVALID_PRODUCER_EPOCH
-            | ErrorCode::INVALID_PRODUCER_ID_MAPPING => Outcome::IdentityRefused,
+            | ErrorCode::INVALID_PRODUCER_ID_MAPPING
+                if !self.order.is_transactional() =>
+            {
+                Outcome::IdentityRefused
+            }
             // The batch is in the leader's log, but not on enough replicas: sent again, it is recognised.
             ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT => {
                 Outcome::Lost { sent: true }
@@ -137,7 +158,9 @@ impl Lane {
         };
         let too_large = matches!(code, ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE);
         let error = (!code.is_ok()).then(|| format!("{code}: {}", code.message()));
-        Verdict { outcome, error, refresh: code.refreshes_metadata(), too_large }
+        // The coordinator completes the transaction before (KIP-890).
+        let soon = code == ErrorCode::CONCURRENT_TRANSACTIONS;
+        Verdict { outcome, error, refresh: code.refreshes_metadata(), too_large, soon }
     }
 
     pub(super) fn written(&self, base_offset: i64, log_append_time_ms: i64) -> BatchMetadata {

@@ -10,6 +10,7 @@
 //! - `compress`: closed batches, compressed beside the sender.
 //! - `sender`: the one task that owns all that is being sent; with `node` (a broker), `lane` (a
 //!   partition) and `request` (the frame).
+//! - `transaction`: transactions, and the calls for them.
 //! - `ordering`: the order of a partition's batches, a state machine without I/O; `identity`: the
 //!   producer id.
 //!
@@ -44,11 +45,13 @@ mod ordering;
 pub mod partitioner;
 mod request;
 mod sender;
+mod transaction;
 
 pub use ack::{AckRun, AckSink, BatchMetadata, LogFailures};
 pub use appender::{Appender, TopicRef};
 pub use config::{Acks, Idempotence, ProducerConfig};
 pub use error::{AppendError, MetadataError, ProduceError};
+pub use transaction::TransactionError;
 
 use crate::cluster::Cluster;
 use crate::sync::lock;
@@ -60,6 +63,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::Instrument;
+use transaction::Machine;
 
 /// A producer. Dropping it stops it: what is not acknowledged by then is reported to the sink as an error.
 #[derive(Debug)]
@@ -81,6 +85,8 @@ struct Shared {
     resolved: Notify,
     /// Topics were updated, or asking for them failed.
     topics: Notify,
+    /// Calls about transactions may have ended.
+    transactions: Notify,
     /// Why the last attempt to fetch metadata failed.
     metadata_error: Mutex<Option<String>>,
 }
@@ -94,7 +100,7 @@ impl Producer {
             memory: config.buffer_memory,
             record: config.max_request_size,
         };
-        let shared = Arc::new(Shared::new(limits));
+        let shared = Arc::new(Shared::new(limits, config.transactional_id.as_deref()));
         let sender = Sender::new(cluster, config.clone(), shared.clone(), acks);
         let sender = Some(tokio::spawn(sender.run().in_current_span()));
         Self { shared, config, sender }
@@ -198,10 +204,15 @@ impl Producer {
     }
 
     /// Takes no more records, flushes for at most `timeout`, then stops; what is not acknowledged by then is
-    /// reported to the sink as an error. True if everything was flushed in time.
+    /// reported to the sink as an error. True if everything was flushed in time. A transaction that is open is
+    /// aborted.
     pub async fn close(mut self, timeout: Duration) -> bool {
         self.shared.refuse_appends();
-        let flushed = tokio::time::timeout(timeout, self.flush()).await.is_ok();
+        let ending = async {
+            self.abort_unfinished().await;
+            self.flush().await;
+        };
+        let flushed = tokio::time::timeout(timeout, ending).await.is_ok();
         self.shared.close();
         if let Some(sender) = self.sender.take() {
             // Ends at once: it reports what is left and stops. An error would be its panic, already logged.
@@ -218,13 +229,16 @@ impl Drop for Producer {
 }
 
 impl Shared {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Limits, transactional_id: Option<&str>) -> Self {
+        let mut accumulator = Accumulator::new(limits);
+        accumulator.transaction = transactional_id.map(|id| Box::new(Machine::new(id.into())));
         Self {
-            accumulator: Mutex::new(Accumulator::new(limits)),
+            accumulator: Mutex::new(accumulator),
             wake: Notify::new(),
             space: Notify::new(),
             resolved: Notify::new(),
             topics: Notify::new(),
+            transactions: Notify::new(),
             metadata_error: Mutex::default(),
         }
     }

@@ -75,6 +75,8 @@ enum Mode {
     Plain,
     /// `None`: an identity is needed before anything can be sent.
     Idempotent(Option<Identity>),
+    /// Idempotent, with an identity that only the transaction coordinator changes: see [`Ordering::adopt`].
+    Transactional(Option<Identity>),
 }
 
 #[derive(Debug)]
@@ -116,6 +118,11 @@ impl<B, R> Ordering<B, R> {
     /// Idempotent, with the identity that the producer has, or will have.
     pub(crate) fn idempotent(identity: Option<Identity>) -> Self {
         Self::with_mode(Mode::Idempotent(identity))
+    }
+
+    /// Of a transactional producer: nothing is sent before [`Ordering::adopt`], and none after a gap.
+    pub(crate) fn transactional() -> Self {
+        Self::with_mode(Mode::Transactional(None))
     }
 
     fn with_mode(mode: Mode) -> Self {
@@ -170,6 +177,28 @@ impl<B, R> Ordering<B, R> {
         }
     }
 
+    /// The identity of a transaction's batches. A new one starts the sequence at 0; it is taken over once no batch
+    /// is left that has a number under the old one.
+    pub(crate) fn adopt(&mut self, identity: Identity) {
+        let clean = self.entries.iter().all(|e| e.sequence.is_none());
+        if let Mode::Transactional(present) = &mut self.mode
+            && *present != Some(identity)
+            && clean
+        {
+            *present = Some(identity);
+            (self.next_sequence, self.gap, self.steady) = (0, false, false);
+        }
+    }
+
+    pub(crate) fn is_transactional(&self) -> bool {
+        matches!(self.mode, Mode::Transactional(_))
+    }
+
+    /// Whether the batches of a transaction can no longer all be written: a gap in the sequence is certain.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.gap && self.is_transactional()
+    }
+
     /// Goes on without idempotence, if no identity was set.
     pub(crate) fn go_plain(&mut self) {
         if self.needs_identity() {
@@ -196,10 +225,13 @@ impl<B, R> Ordering<B, R> {
         if self.is_blocked() {
             return None;
         }
+        if self.is_broken() {
+            return None;
+        }
         self.close_gap();
         let identity = match self.mode {
             Mode::Plain => None,
-            Mode::Idempotent(identity) => Some(identity?),
+            Mode::Idempotent(identity) | Mode::Transactional(identity) => Some(identity?),
         };
         let next_sequence = &mut self.next_sequence;
         let entry = self.entries.iter_mut().find(|e| e.is_waiting())?;
@@ -265,6 +297,22 @@ impl<B, R> Ordering<B, R> {
         self.entries[at] = entry(self.next_id, first, sequence);
         self.entries.insert(at + 1, entry(self.next_id + 1, second, rest));
         self.next_id += 2;
+    }
+
+    /// Gives up the waiting batches of a transaction that is not committed. Those that may have been written stay
+    /// if `keep_ambiguous`, unless they can no longer be sent.
+    pub(crate) fn drop_unsent(&mut self, keep_ambiguous: bool, mut error: impl FnMut(&B, bool) -> R) {
+        let keep_ambiguous = keep_ambiguous && !self.gap;
+        for at in (0..self.entries.len()).rev() {
+            let entry = &mut self.entries[at];
+            let ambiguous = entry.ambiguous;
+            if entry.is_waiting() && !(ambiguous && keep_ambiguous) {
+                entry.state = State::Resolved(error(&entry.batch, ambiguous));
+                if !ambiguous {
+                    self.forsake(at);
+                }
+            }
+        }
     }
 
     /// Gives up waiting batches. `error` makes the result; its second argument tells whether the batch

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(super) const MAX_VERSION: i16 = 12;
 /// The first version in which brokers take zstd (KIP-110).
 pub(super) const FIRST_WITH_ZSTD: i16 = 7;
+/// From this version on brokers announce the partitions of a transaction themselves (KIP-890).
+pub(super) const IMPLICIT_VERSION: i16 = 12;
 const FIRST_FLEXIBLE: i16 = 9;
 
 /// A batch within a request.
@@ -28,12 +30,21 @@ pub(super) struct Part {
 
 /// Encodes a request of one batch a partition. Parts of a topic must be next to each other. `None` if
 /// it is too large for a frame, which `max.request.size` prevents.
-pub(super) fn encode(head: &FrameHead, acks: Acks, timeout_ms: i32, parts: &[Part]) -> Option<Frame> {
+pub(super) fn encode(
+    head: &FrameHead,
+    transactional_id: Option<&str>,
+    acks: Acks,
+    timeout_ms: i32,
+    parts: &[Part],
+) -> Option<Frame> {
     let flexible = head.version >= FIRST_FLEXIBLE;
     let topics: Vec<&[Part]> = parts.chunk_by(|a, b| a.lane.topic == b.lane.topic).collect();
     let mut out = Writer { segments: SmallVec::new(), buf: BytesMut::with_capacity(256), flexible };
     head.write(&mut out.buf);
-    out.null_string(); // transactional id
+    match transactional_id {
+        Some(id) => out.string(id),
+        None => out.null_string(),
+    }
     out.buf.put_i16(match acks {
         Acks::All => -1,
         Acks::Leader => 1,
@@ -71,7 +82,8 @@ impl Writer {
         }
     }
 
-    /// Topic names are at most 249 bytes; longer ones are refused by the broker before they get here.
+    /// Topic names are at most 249 bytes; longer ones are refused by the broker before they get here. As is a
+    /// transactional id that is longer than this can write.
     fn string(&mut self, text: &str) {
         let text = &text.as_bytes()[..text.len().min(i16::MAX as usize)];
         if self.flexible {
@@ -146,7 +158,8 @@ mod tests {
             let header_version = ProduceRequest::header_version(version);
             let client_id = StrBytes::from_static_str("me");
             let head = FrameHead { api_key: 0, version, header_version, correlation_id: 77, client_id };
-            let frame = encode(&head, Acks::All, 1234, &parts).unwrap();
+            let transactional_id = (version % 2 == 0).then_some("mine");
+            let frame = encode(&head, transactional_id, Acks::All, 1234, &parts).unwrap();
             let mut whole = Bytes::from(frame.segments.concat());
             assert_eq!(whole.get_i32() as usize, whole.len());
             let header = RequestHeader::decode(&mut whole, header_version).unwrap();
@@ -154,6 +167,8 @@ mod tests {
             let request = ProduceRequest::decode(&mut whole, version).unwrap();
             assert!(whole.is_empty(), "version {version} leaves bytes");
             assert_eq!((request.acks, request.timeout_ms), (-1, 1234));
+            let id = request.transactional_id.as_ref().map(|id| id.0.as_str());
+            assert_eq!(id, transactional_id);
             let topics: Vec<_> = request.topic_data.iter().map(|t| t.name.0.as_str()).collect();
             assert_eq!(topics, ["first", "second"]);
             let first = &request.topic_data[0].partition_data;

@@ -8,7 +8,6 @@ use super::super::key::{
 use std::time::Duration;
 
 const SERIALIZED: &str = "keys and values are given as bytes";
-const NO_TRANSACTIONS: &str = "transactions are not supported yet";
 
 fn gzip_level(value: &str) -> Result<(), String> {
     match value.parse::<i32>() {
@@ -125,7 +124,6 @@ keys! { PRODUCER:
 
     TRANSACTION_TIMEOUT: Duration = int_ms("transaction.timeout.ms", 60_000)
         .low()
-        .without_effect(NO_TRANSACTIONS)
         .doc("After which time without an end the coordinator aborts a transaction.");
 
     TRANSACTION_TWO_PHASE_COMMIT: bool = boolean("transaction.two.phase.commit.enable", false)
@@ -136,6 +134,5 @@ keys! { PRODUCER:
     TRANSACTIONAL_ID: Option<Text> = optional_text("transactional.id")
         .valid(Valid::NonEmpty)
         .low()
-        .refused(NO_TRANSACTIONS)
         .doc("Name under which transactions are made; a new producer of that name ends the old one.");
 }

@@ -1,9 +1,11 @@
 use super::super::api_name;
 use super::super::codec::decode_response;
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::add_partitions_to_txn_response as add_partitions;
 use kafka_protocol::messages::consumer_group_heartbeat_response as beat;
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::offset_for_leader_epoch_response as epochs;
+use kafka_protocol::messages::txn_offset_commit_response as txn_commit;
 use kafka_protocol::messages::{create_topics_response as create, describe_configs_response as configs};
 use kafka_protocol::messages::{fetch_response as fetch, find_coordinator_response as find};
 use kafka_protocol::messages::{join_group_response as join, leave_group_response as leave};
@@ -55,7 +57,14 @@ fn all_versions_of_all_responses_are_accepted() {
     let produced = produce::PartitionProduceResponse::default().with_record_errors(two(Default::default()));
     let led = produce::PartitionProduceResponse::default()
         .with_current_leader(produce::LeaderIdAndEpoch::default().with_leader_id(BrokerId(2)));
+    let added = add_partitions::AddPartitionsToTxnTopicResult::default()
+        .with_results_by_partition(two(Default::default()));
     each! {
+        AddOffsetsToTxnRequest => AddOffsetsToTxnResponse::default();
+        AddPartitionsToTxnRequest => AddPartitionsToTxnResponse::default()
+            .with_results_by_topic_v3_and_below(two(added.clone()));
+        AddPartitionsToTxnRequest => AddPartitionsToTxnResponse::default().with_results_by_transaction(two(
+            add_partitions::AddPartitionsToTxnResult::default().with_topic_results(two(added.clone()))));
         ApiVersionsRequest => ApiVersionsResponse::default().with_api_keys(two(Default::default()))
             .with_supported_features(two(Default::default())).with_finalized_features_epoch(7);
         ApiVersionsRequest => ApiVersionsResponse::default().with_api_keys(two(Default::default()));
@@ -68,6 +77,7 @@ fn all_versions_of_all_responses_are_accepted() {
             delete_topics_response::DeletableTopicResult::default().with_name(Some(Default::default()))));
         DescribeConfigsRequest => DescribeConfigsResponse::default().with_results(two(
             configs::DescribeConfigsResult::default().with_configs(two(config.clone()))));
+        EndTxnRequest => EndTxnResponse::default();
         FetchRequest => FetchResponse::default().with_responses(two(
             fetch::FetchableTopicResponse::default().with_partitions(two(fetched.clone()))));
         FindCoordinatorRequest => FindCoordinatorResponse::default().with_coordinators(two(
@@ -100,6 +110,8 @@ fn all_versions_of_all_responses_are_accepted() {
             .with_auth_bytes(Bytes::from_static(b"token"));
         SaslHandshakeRequest => SaslHandshakeResponse::default().with_mechanisms(two(Default::default()));
         SyncGroupRequest => SyncGroupResponse::default().with_assignment(Bytes::from_static(b"a"));
+        TxnOffsetCommitRequest => TxnOffsetCommitResponse::default().with_topics(two(
+            txn_commit::TxnOffsetCommitResponseTopic::default().with_partitions(two(Default::default()))));
     }
 }
 

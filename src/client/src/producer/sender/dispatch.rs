@@ -129,6 +129,18 @@ impl Sender {
         if lane.is_blocked(leader) {
             return Offer::Waiting;
         }
+        if let Some(machine) = &mut accumulator.transaction {
+            if !machine.may_produce(id) {
+                return Offer::Waiting;
+            }
+            // First, since it ends what an earlier transaction broke.
+            if let Some(identity) = machine.identity() {
+                lane.order.adopt(identity);
+            }
+            if lane.order.is_broken() {
+                return Offer::Waiting;
+            }
+        }
         let connection = match drafts.get(&leader) {
             Some(draft) if draft.bytes + len > self.config.max_request_size => return Offer::Waiting,
             Some(draft) => draft.connection.clone(),
@@ -183,7 +195,7 @@ impl Sender {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             let Some((departure, batch)) = lane.order.depart() else { continue };
             batch.attempts = batch.attempts.saturating_add(1);
-            let bytes = batch.seal(departure.stamp, departure.restamp);
+            let bytes = batch.seal(departure.stamp, departure.restamp, self.transactor.is_some());
             lane.node = Some(node_id);
             parts.push(Part { lane: id, topic: lane.topic.clone(), id: departure.id, bytes });
         }
@@ -223,15 +235,20 @@ impl Sender {
         now: Instant,
     ) -> Result<(i16, crate::connection::Reply), ClientError> {
         let config = &self.config;
+        let (transactional_id, most) = match &self.transactor {
+            Some(transactor) => (Some(transactor.id()), transactor.max_produce_version()),
+            None => (None, request::MAX_VERSION),
+        };
         let zstd = config.codec.compression() == Compression::Zstd;
         let least = if zstd { request::FIRST_WITH_ZSTD } else { ProduceRequest::VERSIONS.min };
-        let version = connection.version_between::<ProduceRequest>(least, request::MAX_VERSION)?;
+        let version = connection.version_between::<ProduceRequest>(least, most)?;
         let head = connection.head(ProduceRequest::KEY, version, ProduceRequest::header_version(version));
         let timeout_ms = i32::try_from(config.request_timeout.as_millis()).unwrap_or(i32::MAX);
-        let frame = request::encode(&head, config.acks, timeout_ms, parts).ok_or_else(|| {
-            let reason = "the batches are too large for a frame".to_owned();
-            ClientError::Encode { api: "Produce", version, reason }
-        })?;
+        let frame =
+            request::encode(&head, transactional_id, config.acks, timeout_ms, parts).ok_or_else(|| {
+                let reason = "the batches are too large for a frame".to_owned();
+                ClientError::Encode { api: "Produce", version, reason }
+            })?;
         let deadline = now + config.request_timeout;
         let reply =
             connection.try_send(frame, deadline, config.request_timeout, config.acks != Acks::None)?;
@@ -251,7 +268,12 @@ impl Sender {
 
 /// Whether the lane's oldest batch need not wait for more records.
 fn is_due(id: LaneId, accumulator: &Accumulator, linger: std::time::Duration, now: Instant) -> bool {
-    if linger.is_zero() || accumulator.flushing > 0 || accumulator.closed || accumulator.is_short_of_space() {
+    if linger.is_zero()
+        || accumulator.flushing > 0
+        || accumulator.closed
+        || accumulator.is_short_of_space()
+        || accumulator.is_committing()
+    {
         return true;
     }
     accumulator.peek(id).is_some_and(|(_, created, full)| full || created + linger <= now)

@@ -6,6 +6,7 @@
 //! - `dispatch`: from lanes with something to send to requests.
 //! - `settle`: from answers to acknowledgements, or back to the lanes.
 //! - `upkeep`: metadata, the producer id, batches that took too long, the end.
+//! - `transact`: what the state machine of transactions asks for.
 //!
 //! Each turn of the loop is a few events and as many requests as there are free slots. The
 //! accumulator's lock is held only to take batches and to give memory back; checksums, encoding and the
@@ -13,6 +14,7 @@
 
 mod dispatch;
 mod settle;
+mod transact;
 mod upkeep;
 
 use super::Shared;
@@ -22,7 +24,8 @@ use super::compress::Compressor;
 use super::config::{Idempotence, ProducerConfig};
 use super::lane::Lane;
 use super::node::{Answer, Node};
-use super::ordering::Identity;
+use super::ordering::{Identity, Ordering};
+use super::transaction::{Action, Answer as TransactionAnswer};
 use crate::backoff::Backoff;
 use crate::cluster::Cluster;
 use crate::connection::Connection;
@@ -36,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use transact::Transactor;
 
 pub(super) struct Sender {
     cluster: Cluster,
@@ -56,6 +60,7 @@ pub(super) struct Sender {
     compressor: Compressor,
     /// Lanes with batches that were taken and are not compressed yet.
     uncompressed: Vec<LaneId>,
+    transactor: Option<Transactor>,
     max_in_flight: usize,
     next_expiry: Instant,
 }
@@ -65,6 +70,7 @@ enum Event {
     Connected(NodeId, Result<Arc<Connection>, ClientError>),
     Answered { node: NodeId, number: u64, answer: Answer },
     Identity(Result<Identity, ClientError>),
+    Transaction(Action, TransactionAnswer),
     Metadata(Result<(), ClientError>),
 }
 
@@ -81,6 +87,8 @@ struct MetadataState {
 enum IdentityState {
     /// Batches are sent without one.
     Off,
+    /// The transaction coordinator's.
+    Transactional,
     Wanted {
         not_before: Option<Instant>,
     },
@@ -118,10 +126,12 @@ impl Sender {
                 unreachable: Seldom::after(Duration::ZERO),
             },
             identity: match config.idempotence {
+                _ if config.transactional_id.is_some() => IdentityState::Transactional,
                 Idempotence::Off => IdentityState::Off,
                 Idempotence::IfPossible | Idempotence::Required => IdentityState::Wanted { not_before: None },
             },
             identity_backoff: backoff,
+            transactor: Transactor::new(&cluster, &config),
             // A connection queues as many.
             max_in_flight: config.max_in_flight.min(crate::connection::QUEUE_LEN),
             next_expiry: Instant::now(),
@@ -142,6 +152,7 @@ impl Sender {
                 self.stop();
                 return;
             }
+            self.drop_with_transaction();
             self.dispatch(now);
             // Afterwards, since it finds out what is missing.
             self.tend(now);
@@ -164,7 +175,7 @@ impl Sender {
         for id in ready {
             let Some(topic) = accumulator.topics.get(id.topic) else { continue };
             let lane = self.lanes.entry(id).or_insert_with(|| {
-                Lane::new(topic.name.clone(), id.partition, self.identity.for_lanes(), &self.config)
+                Lane::new(topic.name.clone(), id.partition, self.identity.order(), &self.config)
             });
             if !lane.active {
                 lane.active = true;
@@ -202,6 +213,7 @@ impl Sender {
             Event::Answered { node, number, answer } => self.answered(node, number, answer, now),
             Event::Connected(node, connection) => self.connected(node, connection, now),
             Event::Identity(identity) => self.identity_answered(identity, now),
+            Event::Transaction(action, answer) => self.transaction_answered(&action, answer, now),
             Event::Metadata(outcome) => self.metadata_answered(outcome, now),
         }
     }
@@ -239,9 +251,11 @@ impl Sender {
             IdentityState::Wanted { not_before } => not_before,
             _ => None,
         };
+        let transaction = self.transactor.as_ref().and_then(|t| t.not_before);
         let expiry = (!self.active.is_empty()).then_some(self.next_expiry);
         // What lies in the past waits for an event, not for time.
-        let times = retries.chain(lingering).chain(nodes).chain(metadata).chain(identity).chain(expiry);
+        let times = retries.chain(lingering).chain(nodes).chain(metadata).chain(identity);
+        let times = times.chain(transaction).chain(expiry);
         times.filter(|at| *at > now).min()
     }
 }
@@ -253,6 +267,9 @@ impl Drop for Sender {
         let lost = {
             let mut accumulator = self.shared.lock();
             accumulator.closed = true;
+            if let Some(machine) = &mut accumulator.transaction {
+                machine.close();
+            }
             accumulator.abandon()
         };
         if lost {
@@ -260,19 +277,21 @@ impl Drop for Sender {
                 "the producer stopped in the middle of its work; some records were not acknowledged"
             );
         }
-        for waiting in [&self.shared.space, &self.shared.resolved, &self.shared.topics] {
+        let shared = &self.shared;
+        for waiting in [&shared.space, &shared.resolved, &shared.topics, &shared.transactions] {
             waiting.notify_waiters();
         }
     }
 }
 
 impl IdentityState {
-    /// What a new lane starts with: `None` for no idempotence.
-    fn for_lanes(&self) -> Option<Option<Identity>> {
+    /// What a new lane starts with.
+    fn order<B, R>(&self) -> Ordering<B, R> {
         match self {
-            Self::Off => None,
-            Self::Known(identity) => Some(Some(*identity)),
-            Self::Wanted { .. } | Self::Asking | Self::Refused(_) => Some(None),
+            Self::Off => Ordering::plain(),
+            Self::Transactional => Ordering::transactional(),
+            Self::Known(identity) => Ordering::idempotent(Some(*identity)),
+            Self::Wanted { .. } | Self::Asking | Self::Refused(_) => Ordering::idempotent(None),
         }
     }
 }

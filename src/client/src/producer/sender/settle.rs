@@ -1,6 +1,7 @@
 //! From answers to acknowledgements, or back to the lanes.
 
 use super::Sender;
+use super::transact::SOON;
 use crate::error::ClientError;
 use crate::metadata::NodeId;
 use crate::producer::accumulator::LaneId;
@@ -64,6 +65,7 @@ impl Sender {
                     error: Some("the broker's answer lacks the partition".to_owned()),
                     refresh: false,
                     too_large: false,
+                    soon: false,
                 },
             };
             refresh |= verdict.refresh;
@@ -90,11 +92,15 @@ impl Sender {
                     reason,
                     "a batch is sent again"
                 );
-                lane.back_off(now, reason);
+                match verdict.soon {
+                    true => lane.wait_until(now + SOON, reason),
+                    false => lane.back_off(now, reason),
+                }
             }
         }
         lane.order.arrived(batch, verdict.outcome);
         lane.give_up_expired(now, &self.config);
+        self.note_gap(id);
         self.activate(id);
     }
 
@@ -119,8 +125,13 @@ impl Sender {
             } else {
                 Outcome::Lost { sent: error.outcome_unknown() }
             };
-            let verdict =
-                Verdict { outcome, error: Some(error.to_string()), refresh: false, too_large: false };
+            let verdict = Verdict {
+                outcome,
+                error: Some(error.to_string()),
+                refresh: false,
+                too_large: false,
+                soon: false,
+            };
             self.apply(*id, *batch, verdict, now);
         }
         self.cluster.request_refresh();
@@ -159,16 +170,22 @@ impl Sender {
     /// Tells the sink of all batches that are resolved, in order, then gives their memory back.
     pub(super) fn report(&mut self, lanes: impl Iterator<Item = LaneId>) {
         let mut done = Vec::new();
+        let mut failures = Vec::new();
         for id in lanes {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             while let Some((batch, resolution)) = lane.order.pop_resolved() {
                 self.acks.acknowledged(&batch.runs, resolution.as_ref());
+                if let Err(error) = &resolution {
+                    failures.push(error.clone());
+                }
                 done.push(batch);
             }
         }
         if done.is_empty() {
             return;
         }
+        // Before the batches count as resolved, so that nothing is committed without them.
+        self.note_failures(&failures);
         {
             let mut accumulator = self.shared.lock();
             for batch in &done {

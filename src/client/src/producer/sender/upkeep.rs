@@ -18,6 +18,7 @@ impl Sender {
     pub(super) fn tend(&mut self, now: Instant) {
         self.ask_metadata(now);
         self.ask_identity(now);
+        self.ask_transaction(now);
         if self.next_expiry <= now {
             let check = self.config.delivery_timeout / 20;
             self.next_expiry = now + check.clamp(Duration::from_millis(10), Duration::from_secs(1));
@@ -188,7 +189,7 @@ impl Sender {
     }
 
     /// Gives up everything of these lanes that is not in flight.
-    fn fail(&mut self, lanes: &[LaneId], error: impl Fn(&Arc<str>, i32, bool) -> ProduceError) {
+    pub(super) fn fail(&mut self, lanes: &[LaneId], error: impl Fn(&Arc<str>, i32, bool) -> ProduceError) {
         for id in lanes {
             let Some(lane) = self.lanes.get_mut(id) else { continue };
             while let Some(batch) = self.shared.lock().take(*id) {
