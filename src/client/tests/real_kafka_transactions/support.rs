@@ -58,7 +58,13 @@ pub(crate) async fn new_topic(cluster: &Cluster, partitions: i32) -> String {
     name
 }
 
-/// Remembers errors; a test that expects none asks for [`Failures::none`].
+/// Old records could be deleted by the broker while the test runs (`retention.ms`).
+fn now() -> i64 {
+    let elapsed = std::time::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(elapsed.as_millis()).unwrap()
+}
+
+/// Remembers errors; a test that expects none asks for it.
 #[derive(Debug, Default)]
 pub(crate) struct Failures(Mutex<Vec<ProduceError>>);
 
@@ -105,7 +111,7 @@ impl Writer {
         let topic = self.producer.topic(&self.topic);
         self.producer.wait_for_metadata(&topic).await.unwrap();
         let value = Some(value.as_bytes());
-        self.producer.appender().append(&topic, Some(partition), 1, None, value, iter::empty(), 0)
+        self.producer.appender().append(&topic, Some(partition), now(), None, value, iter::empty(), 0)
     }
 
     pub(crate) async fn append(&self, partition: i32, value: &str) {

@@ -83,7 +83,8 @@ async fn a_transaction_that_takes_too_long_is_aborted(kafka: &Kafka) {
     // Waits for the coordinator to abort it.
     assert!(committed(&cluster, &topic, 0).await.is_empty());
     let error = slow.producer.commit_transaction().await.unwrap_err();
-    assert!(error.is_fenced() && error.to_string().contains("transaction.timeout.ms"), "{error}");
+    assert!(error.is_fatal() && error.to_string().contains("transaction.timeout.ms"), "{error}");
+    assert!(!error.may_have_been_committed());
     let next = Writer::transactional(&cluster, &topic, &id).await;
     next.write(1, "next").await;
     assert_eq!(committed(&cluster, &topic, 0).await, ["next"]);

@@ -52,9 +52,11 @@ impl Sink {
 /// Appends `value` as text and as token, once there is room for it.
 pub(crate) async fn append(producer: &Producer, topic: &TopicRef, partition: i32, value: u64) {
     let text = value.to_string();
+    // A real broker deletes old records (`retention.ms`), half a minute after its start for the first time.
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     loop {
         let text = Some(text.as_bytes());
-        match producer.appender().append(topic, Some(partition), 1, None, text, iter::empty(), value) {
+        match producer.appender().append(topic, Some(partition), now, None, text, iter::empty(), value) {
             Ok(()) => return,
             Err(AppendError::BufferFull) => producer.wait_for_space().await,
             Err(error) => panic!("{error}"),

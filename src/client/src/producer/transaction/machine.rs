@@ -32,6 +32,9 @@ use crate::producer::ordering::Identity;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// What mostly is the matter when the coordinator knows of no transaction that could be ended.
+const TOO_LATE: &str = "; it may have taken longer than transaction.timeout.ms, after which the coordinator aborts it";
+
 /// How transactions are spoken of with the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Protocol {
@@ -580,7 +583,13 @@ impl Machine {
                 _ => self.break_with(&reason, Some(code)),
             },
             Verdict::Fenced => self.fenced(code),
-            Verdict::Fatal => self.fatal(&reason, Some(code)),
+            Verdict::Fatal => {
+                let hint = match (request, code) {
+                    (Request::End { .. }, ErrorCode::INVALID_TXN_STATE) => TOO_LATE,
+                    _ => "",
+                };
+                self.fatal(&format!("{reason}{hint}"), Some(code));
+            }
         }
         Pause::None
     }
