@@ -55,9 +55,10 @@ pub enum AppendError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {
-    /// The broker refused it for good; it was not written.
-    #[error("a batch for partition {topic}-{partition} was refused with {code}: {}{}", .code.message(), 
-            .message.as_ref().map(|m| format!(" (the broker says: {m})")).unwrap_or_default())]
+    /// The broker refused it for good.
+    #[error("a batch for partition {topic}-{partition} was refused with {code}: {}{}{}", .code.message(), 
+            .message.as_ref().map(|m| format!(" (the broker says: {m})")).unwrap_or_default(),
+            uncertain(*.may_have_been_written))]
     Rejected {
         /// The topic.
         topic: Arc<str>,
@@ -67,6 +68,8 @@ pub enum ProduceError {
         code: ErrorCode,
         /// The broker's own words, about the batch or its first bad record.
         message: Option<String>,
+        /// Whether an earlier attempt was left without an answer, and so may have written it.
+        may_have_been_written: bool,
     },
     /// `delivery.timeout.ms` (or `retries`) is used up.
     #[error("a batch for partition {topic}-{partition} could not be delivered within {} ms{}; the last error was: \
@@ -84,12 +87,14 @@ pub enum ProduceError {
         last: String,
     },
     /// The topic cannot be written to at all.
-    #[error("topic {topic} cannot be produced to: {code}: {}", .code.message())]
+    #[error("topic {topic} cannot be produced to: {code}: {}{}", .code.message(), uncertain(*.may_have_been_written))]
     Topic {
         /// The topic.
         topic: Arc<str>,
         /// The code of the topic's metadata.
         code: ErrorCode,
+        /// Whether an earlier attempt was left without an answer, and so may have written the batch.
+        may_have_been_written: bool,
     },
     /// The producer was closed or dropped before the batch was acknowledged.
     #[error("the producer was closed before a batch for partition {topic}-{partition} was acknowledged{}",
@@ -124,9 +129,11 @@ impl ProduceError {
     pub fn may_have_been_written(&self) -> bool {
         match self {
             Self::NotDelivered { may_have_been_written, .. }
+            | Self::Rejected { may_have_been_written, .. }
+            | Self::Topic { may_have_been_written, .. }
             | Self::Closed { may_have_been_written, .. }
             | Self::Aborted { may_have_been_written, .. } => *may_have_been_written,
-            Self::Rejected { .. } | Self::Topic { .. } | Self::Identity(_) => false,
+            Self::Identity(_) => false,
         }
     }
 
@@ -147,6 +154,10 @@ impl ProduceError {
             Self::NotDelivered { .. } | Self::Closed { .. } | Self::Aborted { .. } => None,
         }
     }
+}
+
+fn uncertain(may_have_been_written: bool) -> &'static str {
+    if may_have_been_written { "; an earlier attempt may have written it" } else { "" }
 }
 
 /// The partitions of a topic did not become known.

@@ -133,7 +133,7 @@ impl Lane {
     }
 
     /// What the broker's answer for this partition means.
-    pub(super) fn judge(&self, answer: &PartitionProduceResponse) -> Verdict {
+    pub(super) fn judge(&self, batch: u64, answer: &PartitionProduceResponse) -> Verdict {
         let code = ErrorCode(answer.error_code);
         let outcome = match code {
             ErrorCode::NONE => {
@@ -154,7 +154,7 @@ impl Lane {
                 Outcome::Lost { sent: true }
             }
             code if code.is_retriable() => Outcome::Retry,
-            code => Outcome::Rejected(Err(self.rejected(code, answer))),
+            code => Outcome::Rejected(Err(self.rejected(batch, code, answer))),
         };
         let too_large = matches!(code, ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE);
         let error = (!code.is_ok()).then(|| format!("{code}: {}", code.message()));
@@ -172,7 +172,7 @@ impl Lane {
         }
     }
 
-    fn rejected(&self, code: ErrorCode, answer: &PartitionProduceResponse) -> ProduceError {
+    fn rejected(&self, batch: u64, code: ErrorCode, answer: &PartitionProduceResponse) -> ProduceError {
         let first_bad = answer.record_errors.first();
         let first_bad = first_bad.and_then(|r| {
             Some(format!(
@@ -186,6 +186,12 @@ impl Lane {
             (Some(message), Some(bad)) => Some(format!("{message}; {bad}")),
             (message, bad) => message.or(bad),
         };
-        ProduceError::Rejected { topic: self.topic.clone(), partition: self.partition, code, message }
+        ProduceError::Rejected {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            code,
+            message,
+            may_have_been_written: self.order.is_ambiguous(batch),
+        }
     }
 }

@@ -211,6 +211,11 @@ impl<B, R> Ordering<B, R> {
         self.entries.iter().find(|e| e.id == id && e.is_in_flight()).map(|e| &e.batch)
     }
 
+    /// Whether an earlier attempt of the batch may have written it.
+    pub(crate) fn is_ambiguous(&self, id: u64) -> bool {
+        self.entries.iter().any(|e| e.id == id && e.ambiguous)
+    }
+
     /// Waits for no answers any more: what is in flight may have been written.
     pub(crate) fn abandon(&mut self) {
         for entry in self.entries.iter_mut().filter(|e| e.is_in_flight()) {
@@ -271,7 +276,11 @@ impl<B, R> Ordering<B, R> {
             Outcome::IdentityRefused => self.gap = true,
             Outcome::Rejected(result) => {
                 entry.state = State::Resolved(result);
-                self.forsake(at);
+                // An earlier attempt may have used its number up: the broker would take another batch of that
+                // number for this one, and not write it.
+                if !entry.ambiguous {
+                    self.forsake(at);
+                }
             }
         }
     }

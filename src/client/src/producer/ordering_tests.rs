@@ -114,6 +114,20 @@ fn a_batch_that_may_have_been_written_is_given_up_as_such_and_keeps_its_number()
 }
 
 #[test]
+fn a_refused_batch_that_may_have_been_written_keeps_its_number() {
+    let mut order = steady(2);
+    depart(&mut order);
+    order.arrived(1, Outcome::Lost { sent: true });
+    assert!(order.is_ambiguous(1) && !order.is_ambiguous(2));
+    depart(&mut order);
+    order.arrived(1, Outcome::Rejected(Err("no permission any more")));
+    // Under the number of the first one the broker could take the second one for it.
+    assert_eq!(depart(&mut order), (2, 0, 20));
+    order.arrived(2, Outcome::OutOfOrder);
+    assert_eq!(depart(&mut order), (2, 1, 0), "the first one was not written after all");
+}
+
+#[test]
 fn epochs_that_are_used_up_need_a_new_identity() {
     let mut order = Order::idempotent(Some(Identity { id: 7, epoch: i16::MAX }));
     order.push(0, 1);

@@ -74,7 +74,9 @@ async fn transactions_of_two_producers_interleave(kafka: &Kafka) {
     let cluster = cluster(kafka);
     let topic = new_topic(&cluster, 1).await;
     let one = Writer::transactional(&cluster, &topic, &fresh("one")).await;
-    let other = Writer::transactional(&cluster, &topic, &fresh("other")).await;
+    let id = fresh("other");
+    let other = Writer::new(&cluster, &topic, &[("transactional.id", &*id), ("compression.type", "zstd")]);
+    other.producer.init_transactions().await.unwrap();
     one.producer.begin_transaction().unwrap();
     other.producer.begin_transaction().unwrap();
     for n in 0..3 {

@@ -59,7 +59,7 @@ impl Sender {
         for (id, batch) in items {
             let Some(lane) = self.lanes.get_mut(id) else { continue };
             let verdict = match answers.get(&(&*lane.topic, lane.partition)) {
-                Some(answer) => lane.judge(answer),
+                Some(answer) => lane.judge(*batch, answer),
                 None => Verdict {
                     outcome: Outcome::Lost { sent: true },
                     error: Some("the broker's answer lacks the partition".to_owned()),
@@ -140,6 +140,10 @@ impl Sender {
     /// Replaces a batch that the broker finds too large by two, as Java does. False if it cannot be split.
     fn split(&mut self, id: LaneId, batch: u64) -> bool {
         let Some(lane) = self.lanes.get_mut(&id) else { return false };
+        // Its halves would not be recognised, if the whole was written.
+        if lane.order.is_ambiguous(batch) {
+            return false;
+        }
         let Some(refused) = lane.order.in_flight(batch) else { return false };
         let Some((first, second)) = refused.halves() else { return false };
         let len = refused.len();

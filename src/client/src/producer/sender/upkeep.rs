@@ -94,7 +94,11 @@ impl Sender {
 
     fn refuse_topic(&mut self, topic: usize, code: ErrorCode) {
         let lanes: Vec<_> = self.lanes.keys().filter(|id| id.topic == topic).copied().collect();
-        self.fail(&lanes, |topic, _, _| ProduceError::Topic { topic: topic.clone(), code });
+        self.fail(&lanes, |topic, _, may_have_been_written| ProduceError::Topic {
+            topic: topic.clone(),
+            code,
+            may_have_been_written,
+        });
     }
 
     fn warn_of_missing(&mut self, now: Instant) {

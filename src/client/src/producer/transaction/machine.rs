@@ -33,7 +33,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What mostly is the matter when the coordinator knows of no transaction that could be ended.
-const TOO_LATE: &str = "; it may have taken longer than transaction.timeout.ms, after which the coordinator aborts it";
+const TOO_LATE: &str =
+    "; it may have taken longer than transaction.timeout.ms, after which the coordinator aborts it";
 
 /// How transactions are spoken of with the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
