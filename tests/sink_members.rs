@@ -19,12 +19,22 @@ const PARTITIONS: i32 = 4;
 const EACH: usize = 25;
 
 async fn start(kafka: &Kafka, topic: &str, script: &Arc<SinkScript>) -> (Engine, tempfile::TempDir) {
+    start_with(kafka, topic, script, "range").await
+}
+
+async fn start_with(
+    kafka: &Kafka,
+    topic: &str,
+    script: &Arc<SinkScript>,
+    strategy: &str,
+) -> (Engine, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let config = [
         ("name", "sink"),
         ("connector.class", "ScriptedSink"),
         ("topics", topic),
         ("consumer.override.max.poll.records", "1"),
+        ("consumer.override.partition.assignment.strategy", strategy),
     ];
     let builder = kafka.worker(dir.path()).plugin(sink_plugin(script)).connector(config);
     (builder.start().await.unwrap(), dir)
@@ -194,4 +204,45 @@ async fn a_put_that_outlasts_the_poll_interval_commits_nothing_and_its_records_c
     assert_eq!((log.opened, log.closed), (2, 2), "the membership was not lost");
     assert_eq!(script.values(), ["a", "b", "c", "a", "b", "c"]);
     script.assert_no_violations();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cooperative_members_keep_what_need_not_move() {
+    let kafka = Kafka::start().await;
+    let topic = support::topic("shared");
+    kafka.create_topic(&topic, PARTITIONS).await;
+    let write = async |values: usize| {
+        for partition in 0..PARTITIONS {
+            kafka.write(&topic, partition, vec!["x"; values]).await;
+        }
+    };
+    write(EACH).await;
+    let first = Stuck::after(10);
+    let (first_engine, _first_dir) = start_with(&kafka, &topic, &first.script, "cooperative-sticky").await;
+    first.await_more_tries().await;
+
+    // Partitions leave although the sink is stuck, and those that stay are neither closed nor opened again.
+    let second = Arc::new(SinkScript::default());
+    let (second_engine, _second_dir) = start_with(&kafka, &topic, &second, "cooperative-sticky").await;
+    let both = [&*first.script, &*second];
+    until("each has its part", async || held(&first.script) == 2 && held(&second) == 2).await;
+    let log = first.script.log();
+    assert_eq!((log.opened, log.closed), (1, 1));
+    assert_committed_is_put(&kafka, &topic, both).await;
+    first.let_go.store(true, Ordering::Relaxed);
+    until("all records in the sinks", async || puts(both).len() == PARTITIONS as usize * EACH).await;
+
+    second_engine.stop().await;
+    until("the first has all again", async || held(&first.script) == PARTITIONS as usize).await;
+    write(1).await;
+    until("the new records", async || puts(both).len() == PARTITIONS as usize * (EACH + 1)).await;
+    let log = first.script.log();
+    assert_eq!((log.opened, log.closed), (2, 1));
+    first_engine.stop().await;
+    for partition in 0..PARTITIONS {
+        kafka.await_committed("sink", &topic, partition, EACH as i64 + 1).await;
+    }
+    assert!(puts(both).values().all(|times| *times == 1), "a record was put twice: {:?}", puts(both));
+    first.script.assert_no_violations();
+    second.assert_no_violations();
 }

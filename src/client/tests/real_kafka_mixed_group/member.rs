@@ -100,6 +100,7 @@ impl Member {
     }
 
     /// SIGKILL; only for Java's.
+    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) async fn kill(self) {
         let Self::Java { mut child, reader, .. } = self else { panic!("not a process of its own") };
         child.kill().await.unwrap();

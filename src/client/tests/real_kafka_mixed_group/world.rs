@@ -109,6 +109,7 @@ impl World {
     }
 
     /// Kills a Java member; its session has to end before others get its partitions.
+    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) async fn kill(&mut self, member: usize) {
         self.members[member].take().unwrap().kill().await;
         let told = Told::Lost(self.held.get(&member).cloned().unwrap_or_default());
@@ -144,6 +145,7 @@ impl World {
     }
 
     /// Partitions that the member gave up so far, each as often as it did.
+    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn given_up(&self, member: usize) -> Vec<i32> {
         let of = |entry: &Entry| match &entry.told {
             Told::Revoked(gone) | Told::Lost(gone) if entry.member == member => gone.clone(),

@@ -67,6 +67,8 @@ pub(crate) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task:
     set(&mut config, "auto.offset.reset", "earliest");
     config.extend(with_prefix(worker.raw(), "consumer."));
     config.extend(with_prefix(connector.raw(), "consumer.override."));
+    // What was handed out is not safe yet: only the task knows what is.
+    set(&mut config, "enable.auto.commit", "false");
     config
 }
 

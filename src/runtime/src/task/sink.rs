@@ -170,11 +170,14 @@ impl Runner {
             }
             ConsumerEvent::Assigned(partitions) => {
                 let partitions = from_client(&partitions);
-                self.offsets.assigned(&partitions);
-                tracing::info!(partitions = %list(&partitions), "assigned");
                 self.paused.retain(|p| partitions.contains(p));
                 self.parts.consumer.pause(&to_client(&self.paused));
-                let opened = self.parts.task.open(&partitions).await;
+                // In a cooperative group the others went on meanwhile; they are open already.
+                let open = self.offsets.partitions();
+                let added: Vec<_> = partitions.into_iter().filter(|p| !open.contains(p)).collect();
+                self.offsets.assigned(&added);
+                tracing::info!(partitions = %list(&added), "assigned");
+                let opened = self.parts.task.open(&added).await;
                 self.answer_requests();
                 opened.map_err(TaskFailure::plugin("opening partitions"))
             }
