@@ -51,7 +51,9 @@ pub use admin::Admin;
 pub use cluster::Cluster;
 pub use config::ClientConfig;
 pub use connection::ConnectionClass;
-pub use consumer::{Consumer, ConsumerConfig, ConsumerError, ConsumerEvent, FetchedRecords, TopicPattern};
+pub use consumer::{
+    CommitHandle, Consumer, ConsumerConfig, ConsumerError, ConsumerEvent, FetchedRecords, TopicPattern,
+};
 pub use error::{BrokerError, ClientError, ConfigError, ErrorCode};
 pub use group::{CommitError, ConsumerGroupMetadata, OffsetAndMetadata};
 pub use metadata::{MetadataSnapshot, NodeId, TopicPartition, TopicSelection};

@@ -115,6 +115,14 @@ impl Membership {
         }
     }
 
+    /// Asks for a rebalance, if members assign.
+    pub(super) fn enforce_rebalance(&self, reason: &str) {
+        match self {
+            Self::Classic(classic) => classic.group.rejoin(reason.to_owned()),
+            Self::Remote(_) => tracing::debug!(reason, "in the consumer protocol the coordinator assigns"),
+        }
+    }
+
     /// Leaves the group and waits, for a few seconds at most, until the coordinator knows.
     pub(super) async fn leave(&self) {
         match self {

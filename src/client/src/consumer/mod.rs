@@ -7,6 +7,7 @@
 //! - [`records`]: [`FetchedRecords`], whole batches that are read as borrowed records.
 //! - `state`: positions, buffers and what to ask next, without I/O.
 //! - `fetcher`: the task that asks; `session`: what a broker remembers of a fetch, `lookup`: offsets and epochs.
+//! - `commits`: the order of commits, also of those that are made by themselves.
 //! - `membership`: its place in the group, whichever group protocol it speaks.
 //! - `member`, `remote_member`: its part in a group of the classic and of the consumer protocol.
 //! - [`pattern`]: subscribing by a pattern; `watcher`: the topics that it watches.
@@ -26,6 +27,7 @@
 //! Hand out records of a partition after it was told to be revoked or lost, let a partition that is
 //! paused, corrupt or without leader hold up the others, skip an offset silently, or copy records.
 
+mod commits;
 pub mod config;
 pub mod error;
 mod expansion;
@@ -44,6 +46,7 @@ mod shared;
 mod state;
 mod watcher;
 
+pub use commits::CommitHandle;
 pub use config::{ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
 pub use error::ConsumerError;
 pub use pattern::{JavaPattern, PatternError, TopicPattern};
@@ -59,8 +62,12 @@ use shared::Shared;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
+
+/// How long leaving the group waits for commits.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
 
 /// What a consumer tells the application.
 #[derive(Debug)]
@@ -68,15 +75,23 @@ use tracing::Instrument;
 pub enum ConsumerEvent {
     /// Records of one partition.
     Records(FetchedRecords),
-    /// These partitions are about to be given up. Offsets can still be committed; the group goes on when
+    /// These partitions are about to be given up: all, or in a cooperative group (and in the consumer protocol)
+    /// only those that move, while the others go on. Offsets can still be committed; the group goes on when
     /// [`Consumer::next`] is called again.
     Revoked(Vec<TopicPartition>),
     /// The membership was lost, and others may have these partitions already: offsets must not be
-    /// committed. The group is joined again when [`Consumer::next`] is called again.
+    /// committed. Always all that were assigned. The group is joined again when [`Consumer::next`] is called
+    /// again.
     Lost(Vec<TopicPartition>),
-    /// These partitions are all that is assigned now. They can be sought and paused before the next call of
-    /// [`Consumer::next`], with which fetching starts: at the position that was sought, else the committed
-    /// offset, else by `auto.offset.reset`.
+    /// These partitions are all that is assigned now. Those that are new can be sought and paused before the
+    /// next call of [`Consumer::next`], with which fetching of them starts: at the position that was sought,
+    /// else the committed offset, else by `auto.offset.reset`.
+    ///
+    /// In an eager group all are new, since all that was assigned before was told as revoked or lost. In a
+    /// cooperative group (all of `partition.assignment.strategy` are cooperative; also in the consumer
+    /// protocol) those that were assigned before and not revoked since go on undisturbed: they keep position,
+    /// buffered records and pause. The event comes only if something is new, or with the first assignment after
+    /// joining, even if that is empty.
     Assigned(Vec<TopicPartition>),
 }
 
@@ -85,8 +100,9 @@ pub enum ConsumerEvent {
 #[derive(Debug)]
 pub struct Consumer {
     shared: Arc<Shared>,
-    group: Option<Membership>,
+    group: Option<Arc<Membership>>,
     fetcher: JoinHandle<()>,
+    committer: Option<JoinHandle<()>>,
     subscribed: bool,
     /// Looks for topics, while the subscription is a pattern that is matched here.
     matching: Option<Matching>,
@@ -98,8 +114,12 @@ impl Consumer {
     pub fn start(cluster: Cluster, config: ConsumerConfig) -> Self {
         let shared = Shared::new(cluster.separate(), config);
         let fetcher = tokio::spawn(fetcher::run(shared.clone()).in_current_span());
-        let group = shared.config.group_id.clone().map(|id| Membership::start(&shared, id));
-        Self { shared, group, fetcher, subscribed: false, matching: None }
+        let group = shared.config.group_id.clone().map(|id| Arc::new(Membership::start(&shared, id)));
+        let committer = group.clone().map(|membership| {
+            let run = commits::run(shared.commits.clone(), shared.cluster.clone(), membership);
+            tokio::spawn(run.in_current_span())
+        });
+        Self { shared, group, fetcher, committer, subscribed: false, matching: None }
     }
 
     /// Subscribes to these topics instead of those before, as a member of the group: partitions come with
@@ -110,6 +130,7 @@ impl Consumer {
         let membership = self.subscribable()?;
         membership.subscribe(topics.into_iter().map(Arc::from).collect(), !self.subscribed);
         self.subscribed = true;
+        self.shared.set_subscribed(true);
         self.matching = None;
         Ok(())
     }
@@ -131,13 +152,14 @@ impl Consumer {
             }
         };
         self.subscribed = true;
+        self.shared.set_subscribed(true);
         self.matching = matching;
         Ok(())
     }
 
     /// The membership, if topics can be subscribed to.
     fn subscribable(&self) -> Result<&Membership, ConfigError> {
-        let Some(membership) = &self.group else {
+        let Some(membership) = self.group.as_deref() else {
             return Err(ConfigError::Missing { key: "group.id".to_owned() });
         };
         if !self.subscribed && !self.shared.lock().state.assignment().is_empty() {
@@ -165,9 +187,10 @@ impl Consumer {
     /// An error about one partition or topic comes once and leaves the others alone; an error that ends the
     /// membership comes again with every call. Cancel-safe: no event is lost when the future is dropped.
     pub async fn next(&mut self) -> Result<ConsumerEvent, ConsumerError> {
-        let _inside = self.group.as_ref().map(Membership::attend);
+        let _inside = self.group.as_deref().map(Membership::attend);
         self.shared.finish_delivered();
         self.shared.release_manual(self.subscribed);
+        self.shared.auto_commit_at_interval();
         loop {
             if let Some(event) = self.shared.take() {
                 return event;
@@ -179,7 +202,7 @@ impl Consumer {
     /// As [`Consumer::next`], but without records: for an application that still works on those it has, and
     /// must hear of changes meanwhile. Fetching ahead goes on. Cancel-safe.
     pub async fn next_change(&mut self) -> Result<ConsumerEvent, ConsumerError> {
-        let _inside = self.group.as_ref().map(Membership::attend);
+        let _inside = self.group.as_deref().map(Membership::attend);
         self.shared.finish_delivered();
         self.shared.release_manual(self.subscribed);
         loop {
@@ -192,9 +215,10 @@ impl Consumer {
 
     /// The next event if there is one already; as [`Consumer::next`] otherwise.
     pub fn try_next(&mut self) -> Option<Result<ConsumerEvent, ConsumerError>> {
-        let _inside = self.group.as_ref().map(Membership::attend);
+        let _inside = self.group.as_deref().map(Membership::attend);
         self.shared.finish_delivered();
         self.shared.release_manual(self.subscribed);
+        self.shared.auto_commit_at_interval();
         self.shared.take()
     }
 
@@ -214,7 +238,7 @@ impl Consumer {
     /// Goes on at `offset`; also ends the rest of a partition after an error. False if the partition is
     /// not assigned.
     pub fn seek(&mut self, partition: &TopicPartition, offset: i64) -> bool {
-        let sought = self.shared.lock().state.seek(partition, offset);
+        let sought = self.shared.seek(partition, offset);
         self.shared.to_fetcher.notify_one();
         sought
     }
@@ -238,7 +262,7 @@ impl Consumer {
     /// starts. Call it after [`ConsumerEvent::Assigned`]. Returns early when there is an event or error to be
     /// taken. Cancel-safe.
     pub async fn locate(&mut self) {
-        let _inside = self.group.as_ref().map(Membership::attend);
+        let _inside = self.group.as_deref().map(Membership::attend);
         self.shared.finish_delivered();
         self.shared.release_manual(self.subscribed);
         while !self.shared.lock().is_located() {
@@ -255,7 +279,7 @@ impl Consumer {
 
     /// Whether, and as which generation's member, offsets can be committed.
     pub fn standing(&self) -> Standing {
-        self.group.as_ref().map_or(Standing::None, Membership::standing)
+        self.group.as_deref().map_or(Standing::None, Membership::standing)
     }
 
     /// What this consumer is in its group, for [`crate::Producer::send_offsets_to_transaction`]. Ask for it anew with
@@ -284,18 +308,37 @@ impl Consumer {
         }
     }
 
-    /// Commits offsets for the group. Moves of the coordinator are followed until `default.api.timeout.ms`.
-    /// The outcome is unknown if the future is dropped.
+    /// Commits offsets for the group, after what was asked for before. Moves of the coordinator are followed, and
+    /// in a cooperative group the end of a rebalance is waited for, until `default.api.timeout.ms`. If the
+    /// future is dropped the commit goes on.
     pub async fn commit(
         &self,
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
     ) -> Result<(), CommitError> {
-        let Some(membership) = &self.group else { return Err(no_group().into()) };
-        if self.subscribed {
-            return membership.commit(offsets).await;
+        self.push_commit(offsets.clone(), commits::Kind::Alone).await
+    }
+
+    /// As [`Consumer::commit`], but returns at once; the outcome can be awaited, or ignored. Commits are made in
+    /// the order in which they are asked for, those that wait for an earlier one in a single request, so a newer
+    /// offset is never overwritten by an older one; they have one outcome then. Partitions that are given up go
+    /// to others only after what was asked for.
+    pub fn commit_async(&self, offsets: HashMap<TopicPartition, OffsetAndMetadata>) -> CommitHandle {
+        self.push_commit(offsets, commits::Kind::Together)
+    }
+
+    fn push_commit(&self, offsets: commits::Offsets, kind: commits::Kind) -> CommitHandle {
+        if self.group.is_none() {
+            return CommitHandle::failed(no_group().into());
         }
-        let group = membership.group_id();
-        offsets::commit_without_membership(&self.shared.cluster, group, offsets).await
+        self.shared.commits.push(offsets, kind, self.subscribed)
+    }
+
+    /// Asks for a rebalance of the group, for a reason that is logged here and by the coordinator (KIP-800).
+    /// Does nothing without a group, and in the consumer protocol, where the coordinator assigns.
+    pub fn enforce_rebalance(&self, reason: &str) {
+        if let Some(membership) = &self.group {
+            membership.enforce_rebalance(reason);
+        }
     }
 
     /// The group's committed offsets of these partitions; those without one are left out. Cancel-safe.
@@ -309,11 +352,19 @@ impl Consumer {
     }
 
     /// Gives the assignment up and leaves the group, so that other members take over at once. Commit
-    /// before: no [`ConsumerEvent::Revoked`] comes. Waits for the coordinator's answer, a few seconds at most.
+    /// before, unless that happens by itself (`enable.auto.commit`): no [`ConsumerEvent::Revoked`] comes. Waits
+    /// for what is being committed, and for the coordinator's answer, a few seconds at most.
     pub async fn leave(&mut self) {
         self.matching = None;
+        self.shared.auto_commit_last();
+        let (done, idle) = oneshot::channel();
+        self.shared.commits.when_idle(done);
+        if tokio::time::timeout(LAST_COMMIT, idle).await.is_err() {
+            tracing::warn!("a commit takes long; the group is left without waiting for it");
+        }
         self.shared.reset();
         self.subscribed = false;
+        self.shared.set_subscribed(false);
         if let Some(membership) = &self.group {
             membership.leave().await;
         }
@@ -333,6 +384,10 @@ impl Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         self.fetcher.abort();
+        if let Some(committer) = &self.committer {
+            // It holds a handle of the group.
+            committer.abort();
+        }
     }
 }
 

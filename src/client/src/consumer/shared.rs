@@ -8,24 +8,30 @@
 //! [`Shared::begin_assignment`]) or step by step ([`Shared::revoke`], [`Shared::extend_assignment`]), where
 //! the other partitions go on meanwhile.
 
+use super::commits::{Commits, Kind, Offsets};
 use super::config::{ConsumerConfig, OffsetReset};
 use super::error::ConsumerError;
 use super::expansion::Expansion;
 use super::state::{Limits, State};
 use super::{ConsumerEvent, IsolationLevel};
 use crate::cluster::Cluster;
+use crate::group::OffsetAndMetadata;
 use crate::metadata::TopicPartition;
 use crate::sync::lock;
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) cluster: Cluster,
     pub(super) config: ConsumerConfig,
+    pub(super) commits: Arc<Commits>,
     inner: Mutex<Inner>,
+    /// Whether topics are subscribed to, rather than partitions assigned by hand.
+    subscribed: AtomicBool,
     /// Wakes the fetcher: there may be something to ask.
     pub(super) to_fetcher: Notify,
     /// Wakes the application: there may be something to take.
@@ -43,6 +49,9 @@ pub(super) struct Inner {
     /// An assignment was told since the group was joined, or is about to be.
     announced: bool,
     delivered: Option<Delivered>,
+    /// For automatic commits: the partition of which the application has records in hand, and where they begin.
+    in_hand: Option<(TopicPartition, i64)>,
+    auto_commit_at: Option<Instant>,
     /// Errors that are told once and end nothing.
     notices: VecDeque<ConsumerError>,
     fatal: Option<ConsumerError>,
@@ -79,13 +88,17 @@ impl Shared {
             assigned: false,
             announced: false,
             delivered: None,
+            in_hand: None,
+            auto_commit_at: None,
             notices: VecDeque::new(),
             fatal: None,
         };
         Arc::new(Self {
             cluster,
             config,
+            commits: Arc::default(),
             inner: Mutex::new(inner),
+            subscribed: AtomicBool::new(false),
             to_fetcher: Notify::new(),
             to_application: Notify::new(),
             expansion: Expansion::new(),
@@ -96,6 +109,15 @@ impl Shared {
         lock(&self.inner)
     }
 
+    pub(super) fn set_subscribed(&self, subscribed: bool) {
+        self.subscribed.store(subscribed, Ordering::Relaxed);
+    }
+
+    /// Whether commits are made as a member of the group.
+    pub(super) fn is_member(&self) -> bool {
+        self.subscribed.load(Ordering::Relaxed)
+    }
+
     /// The application is done with what it was told last.
     pub(super) fn finish_delivered(&self) {
         let mut inner = self.lock();
@@ -103,9 +125,11 @@ impl Shared {
             None => return,
             Some(Delivered::Ended(ended)) => {
                 inner.state.remove(&ended.partitions);
+                if let Some(group) = self.config.group_id.as_ref().filter(|_| ended.lost) {
+                    self.commits.lose(group);
+                }
                 for done in ended.waiting {
-                    // Nobody waits if the group was left meanwhile.
-                    let _ = done.send(());
+                    self.commits.when_idle(done);
                 }
             }
             Some(Delivered::Assigned) => {
@@ -131,6 +155,9 @@ impl Shared {
     pub(super) fn take_change(&self) -> Option<Result<ConsumerEvent, ConsumerError>> {
         let mut inner = self.lock();
         if let Some(change) = inner.deliver() {
+            if let ConsumerEvent::Revoked(partitions) = &change {
+                self.auto_commit(&mut inner, partitions);
+            }
             return Some(Ok(change));
         }
         if let Some(notice) = inner.notices.pop_front() {
@@ -146,10 +173,62 @@ impl Shared {
         }
         let mut inner = self.lock();
         let taken = inner.state.take()?;
+        if let (Ok(records), Some(_)) = (&taken, self.config.auto_commit_interval) {
+            inner.in_hand = Some((records.topic_partition(), records.start_offset));
+        }
         if inner.state.is_blocked() {
             self.to_fetcher.notify_one();
         }
         Some(taken.map(ConsumerEvent::Records))
+    }
+
+    pub(super) fn seek(&self, partition: &TopicPartition, offset: i64) -> bool {
+        let mut inner = self.lock();
+        // What is in hand of it does not count any more.
+        inner.in_hand.take_if(|(in_hand, _)| in_hand == partition);
+        inner.state.seek(partition, offset)
+    }
+
+    /// The application asks for records: it is done with those that it had. Commits the positions of a group's
+    /// member if they are to be committed by themselves and it is time.
+    pub(super) fn auto_commit_at_interval(&self) {
+        let Some(interval) = self.config.auto_commit_interval else { return };
+        let mut inner = self.lock();
+        inner.in_hand = None;
+        let now = Instant::now();
+        let at = *inner.auto_commit_at.get_or_insert(now + interval);
+        if now >= at {
+            inner.auto_commit_at = Some(now + interval);
+            let all = inner.state.told();
+            self.auto_commit(&mut inner, &all);
+        }
+    }
+
+    /// Commits all positions at the end, if that happens by itself.
+    pub(super) fn auto_commit_last(&self) {
+        let mut inner = self.lock();
+        inner.in_hand = None;
+        let all = inner.state.told();
+        self.auto_commit(&mut inner, &all);
+    }
+
+    fn auto_commit(&self, inner: &mut Inner, partitions: &[TopicPartition]) {
+        if self.config.auto_commit_interval.is_none() || self.config.group_id.is_none() {
+            return;
+        }
+        let position = |tp: &TopicPartition| match &inner.in_hand {
+            // Records that the application still works on do not count.
+            Some((in_hand, start)) if in_hand == tp => Some((*start, -1)),
+            _ => Some((inner.state.position(tp)?, inner.state.position_epoch(tp))),
+        };
+        let offset = |tp: &TopicPartition| {
+            let (offset, leader_epoch) = position(tp)?;
+            Some((tp.clone(), OffsetAndMetadata { leader_epoch, ..OffsetAndMetadata::new(offset) }))
+        };
+        let offsets: Offsets = partitions.iter().filter_map(offset).collect();
+        if !offsets.is_empty() {
+            drop(self.commits.push(offsets, Kind::Automatic, self.is_member()));
+        }
     }
 
     /// The whole assignment ends. `None` if the application has nothing to give up; else it answers.
@@ -234,6 +313,7 @@ impl Shared {
         inner.ended = None;
         (inner.assigned, inner.announced) = (false, false);
         inner.delivered = None;
+        inner.in_hand = None;
         inner.notices.clear();
         inner.fatal = None;
     }

@@ -13,6 +13,9 @@ pub(super) fn owners(table: &Table<'_>, claims: &Claims) -> Vec<Option<usize>> {
     // What was given out anew moves for nothing; what somebody had, only if that is not enough.
     shares.even_out(true);
     shares.even_out(false);
+    while shares.pass_on() {
+        shares.even_out(false);
+    }
     shares.realize(claims)
 }
 
@@ -95,6 +98,56 @@ impl<'a> Shares<'a> {
         }
     }
 
+    /// Passes a partition of one member to another over a third, who gives away one of another topic for it, where
+    /// no single move helps. False if nothing makes the loads more equal any more.
+    fn pass_on(&mut self) -> bool {
+        let least = self.load.iter().min().copied().unwrap_or(0);
+        let mut rich: Vec<usize> = (0..self.table.members()).filter(|m| self.load[*m] >= least + 2).collect();
+        rich.sort_by_key(|m| -self.load[*m]);
+        for from in rich {
+            if let Some(steps) = self.chain(from) {
+                for (giver, topic, taker) in steps {
+                    self.now[topic][giver] -= 1;
+                    self.now[topic][taker] += 1;
+                    self.load[giver] -= 1;
+                    self.load[taker] += 1;
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The shortest way from a member to one that has at least two less: who gives one of which topic to whom.
+    fn chain(&self, from: usize) -> Option<Vec<(usize, usize, usize)>> {
+        let mut came: Vec<Option<(usize, usize)>> = vec![None; self.table.members()];
+        let mut seen = vec![false; self.table.topics.len()];
+        let mut reached = vec![from];
+        let mut at = 0;
+        while at < reached.len() {
+            let giver = reached[at];
+            at += 1;
+            for topic in 0..seen.len() {
+                if seen[topic] || self.now[topic][giver] == 0 {
+                    continue;
+                }
+                // Whoever can take one of it is reached now, so nobody else needs to give one of it.
+                seen[topic] = true;
+                for taker in self.table.subscribers[topic].iter().copied() {
+                    if taker == from || came[taker].is_some() {
+                        continue;
+                    }
+                    came[taker] = Some((giver, topic));
+                    if self.load[taker] + 2 <= self.load[from] {
+                        return Some(steps(&came, from, taker));
+                    }
+                    reached.push(taker);
+                }
+            }
+        }
+        None
+    }
+
     /// Chooses the partitions.
     fn realize(mut self, claims: &Claims) -> Vec<Option<usize>> {
         let mut owners = vec![None; self.table.partitions()];
@@ -118,4 +171,16 @@ impl<'a> Shares<'a> {
         }
         owners
     }
+}
+
+fn steps(came: &[Option<(usize, usize)>], from: usize, to: usize) -> Vec<(usize, usize, usize)> {
+    let mut steps = Vec::new();
+    let mut taker = to;
+    while taker != from
+        && let Some((giver, topic)) = came[taker]
+    {
+        steps.push((giver, topic, taker));
+        taker = giver;
+    }
+    steps
 }

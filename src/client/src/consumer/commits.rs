@@ -1,0 +1,251 @@
+//! The order of commits: one request at a time, so that an older commit never comes after a newer one.
+//!
+//! ```text
+//! commit ──────────┐                    (alone)
+//! commit_async ────┼─▶ queue ─▶ task ─▶ OffsetCommit ─▶ handles
+//! automatic ───────┘                    (those that wait are made as one)
+//! ```
+//!
+//! Partitions that are given up go to others only when the queue is empty ([`Commits::when_idle`]): what was
+//! asked for before is committed, and nothing comes after the next owner has begun. What waits when the
+//! membership is lost is not committed at all.
+
+use super::membership::Membership;
+use crate::cluster::Cluster;
+use crate::error::{ClientError, ErrorCode};
+use crate::group::{CommitError, OffsetAndMetadata, offsets};
+use crate::metadata::TopicPartition;
+use crate::sync::lock;
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use tokio::sync::{Notify, oneshot};
+
+pub(super) type Offsets = HashMap<TopicPartition, OffsetAndMetadata>;
+
+/// The outcome of a commit that goes on by itself. Dropping it changes nothing.
+#[derive(Debug)]
+pub struct CommitHandle(oneshot::Receiver<Result<(), CommitError>>);
+
+impl Future for CommitHandle {
+    type Output = Result<(), CommitError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // The sender is only dropped with the consumer.
+        Pin::new(&mut self.0).poll(context).map(|outcome| outcome.unwrap_or(Err(ClientError::Closed.into())))
+    }
+}
+
+impl CommitHandle {
+    /// A commit that was refused before it began.
+    pub(super) fn failed(error: CommitError) -> Self {
+        let (tell, outcome) = oneshot::channel();
+        let _ = tell.send(Err(error));
+        Self(outcome)
+    }
+}
+
+/// How a commit is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// By a request of its own, whose outcome is about these offsets only.
+    Alone,
+    /// With others that wait.
+    Together,
+    /// As before; nobody waits for the outcome.
+    Automatic,
+}
+
+#[derive(Debug)]
+pub(super) struct Commit {
+    offsets: Offsets,
+    alone: bool,
+    automatic: bool,
+    as_member: bool,
+    waiting: Vec<oneshot::Sender<Result<(), CommitError>>>,
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    inner: Mutex<Inner>,
+    added: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    queue: VecDeque<Commit>,
+    busy: bool,
+    on_idle: Vec<oneshot::Sender<()>>,
+}
+
+impl Commits {
+    /// Adds a commit, as a member of the group or without membership.
+    pub(super) fn push(&self, offsets: Offsets, kind: Kind, as_member: bool) -> CommitHandle {
+        let (tell, outcome) = oneshot::channel();
+        let alone = kind == Kind::Alone;
+        let commit = Commit {
+            offsets,
+            alone,
+            automatic: kind == Kind::Automatic,
+            as_member,
+            waiting: if kind == Kind::Automatic { Vec::new() } else { vec![tell] },
+        };
+        let mut inner = lock(&self.inner);
+        match inner.queue.back_mut() {
+            Some(last) if !last.alone && !alone && last.as_member == as_member => {
+                last.offsets.extend(commit.offsets);
+                last.automatic |= commit.automatic;
+                last.waiting.extend(commit.waiting);
+            }
+            _ => inner.queue.push_back(commit),
+        }
+        drop(inner);
+        self.added.notify_one();
+        CommitHandle(outcome)
+    }
+
+    /// Tells `done` once nothing is under way.
+    pub(super) fn when_idle(&self, done: oneshot::Sender<()>) {
+        let mut inner = lock(&self.inner);
+        if inner.busy || !inner.queue.is_empty() {
+            inner.on_idle.push(done);
+        } else {
+            // Nobody waits if the group was left meanwhile.
+            let _ = done.send(());
+        }
+    }
+
+    /// The membership was lost: others may have the partitions.
+    pub(super) fn lose(&self, group: &Arc<str>) {
+        let mut inner = lock(&self.inner);
+        let (lost, rest) = std::mem::take(&mut inner.queue).into_iter().partition(|commit| commit.as_member);
+        inner.queue = rest;
+        inner.tell_idle();
+        drop(inner);
+        let code = ErrorCode::UNKNOWN_MEMBER_ID;
+        let lost: VecDeque<Commit> = lost;
+        for commit in lost {
+            commit.settle(group, &Err(CommitError::IllegalGeneration { group: group.clone(), code }));
+        }
+    }
+
+    async fn next(&self) -> Commit {
+        loop {
+            {
+                let mut inner = lock(&self.inner);
+                if let Some(commit) = inner.queue.pop_front() {
+                    inner.busy = true;
+                    return commit;
+                }
+            }
+            self.added.notified().await;
+        }
+    }
+
+    fn finish(&self, group: &Arc<str>, commit: Commit, outcome: &Result<(), CommitError>) {
+        commit.settle(group, outcome);
+        let mut inner = lock(&self.inner);
+        inner.busy = false;
+        inner.tell_idle();
+    }
+}
+
+impl Inner {
+    fn tell_idle(&mut self) {
+        if !self.busy && self.queue.is_empty() {
+            self.on_idle.drain(..).for_each(|done| {
+                // Nobody waits if the group was left meanwhile.
+                let _ = done.send(());
+            });
+        }
+    }
+}
+
+impl Commit {
+    fn settle(self, group: &Arc<str>, outcome: &Result<(), CommitError>) {
+        if let Err(error) = outcome
+            && self.automatic
+        {
+            tracing::warn!(group = &**group, %error, "positions were not committed");
+        }
+        for waiting in self.waiting {
+            // Whoever does not want to know has dropped the handle.
+            let _ = waiting.send(outcome.clone());
+        }
+    }
+}
+
+/// Makes one commit after the other. Runs until it is aborted.
+pub(super) async fn run(commits: Arc<Commits>, cluster: Cluster, membership: Arc<Membership>) {
+    let group = membership.group_id().clone();
+    loop {
+        let commit = commits.next().await;
+        let outcome = if commit.as_member {
+            membership.commit(&commit.offsets).await
+        } else {
+            offsets::commit_without_membership(&cluster, &group, &commit.offsets).await
+        };
+        commits.finish(&group, commit, &outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(partition: i32, offset: i64) -> Offsets {
+        HashMap::from([(TopicPartition::new("t", partition), OffsetAndMetadata::new(offset))])
+    }
+
+    fn show(commit: &Commit) -> Vec<(i32, i64)> {
+        let mut all: Vec<_> = commit.offsets.iter().map(|(tp, o)| (tp.partition, o.offset)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_made_as_one_and_newer_offsets_count() {
+        let (commits, group) = (Commits::default(), Arc::from("g"));
+        let first = commits.push(at(0, 1), Kind::Together, true);
+        let under_way = commits.next().await;
+        let second = commits.push(at(0, 2), Kind::Together, true);
+        commits.push(at(1, 5), Kind::Automatic, true);
+        let third = commits.push(at(0, 3), Kind::Together, true);
+        let alone = commits.push(at(0, 4), Kind::Alone, true);
+        assert_eq!(show(&under_way), [(0, 1)]);
+        commits.finish(&group, under_way, &Ok(()));
+        first.await.unwrap();
+        let merged = commits.next().await;
+        assert_eq!(show(&merged), [(0, 3), (1, 5)]);
+        let refused = CommitError::RebalanceInProgress { group: group.clone() };
+        commits.finish(&group, merged, &Err(refused));
+        assert!(second.await.is_err() && third.await.is_err());
+        let last = commits.next().await;
+        assert_eq!(show(&last), [(0, 4)]);
+        commits.finish(&group, last, &Ok(()));
+        alone.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_handover_waits_for_what_is_under_way_and_a_loss_commits_nothing() {
+        let (commits, group) = (Commits::default(), Arc::from("g"));
+        let idle = || {
+            let (done, wait) = oneshot::channel();
+            commits.when_idle(done);
+            wait
+        };
+        assert!(idle().try_recv().is_ok());
+        drop(commits.push(at(0, 1), Kind::Alone, true));
+        let mut wait = idle();
+        let under_way = commits.next().await;
+        assert!(wait.try_recv().is_err());
+        let waiting = commits.push(at(0, 2), Kind::Together, true);
+        commits.lose(&group);
+        assert!(matches!(waiting.await, Err(CommitError::IllegalGeneration { .. })));
+        assert!(wait.try_recv().is_err());
+        commits.finish(&group, under_way, &Ok(()));
+        assert!(wait.try_recv().is_ok());
+    }
+}
