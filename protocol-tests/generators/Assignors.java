@@ -70,6 +70,7 @@ public class Assignors {
         int size = 1 + random.nextInt(7);
         Map<Integer, Integer> owners = new HashMap<>();
         Map<String, Subscription> members = new HashMap<>();
+        Set<String> subscribed = new TreeSet<>();
         for (int member = 0; member < size; member++) {
             String id = "m" + (member * 37 + random.nextInt(37));
             Set<String> wants = new TreeSet<>();
@@ -78,6 +79,11 @@ public class Assignors {
                     wants.add("t" + topic);
                 }
             }
+            if (wants.isEmpty()) {
+                // The sticky assignors give topics to a member without any, if it comes first.
+                wants.add("t0");
+            }
+            subscribed.addAll(wants);
             List<TopicPartition> owned = new ArrayList<>();
             int greed = random.nextInt(4);
             for (int topic = 0; topic < count; topic++) {
@@ -101,6 +107,7 @@ public class Assignors {
                 .append(words(owned)).append(':').append(generation);
         }
         line.append(" |");
+        topics.keySet().retainAll(subscribed);
         Map<String, List<TopicPartition>> assignment = new TreeMap<>(assignor(kind).assignPartitions(topics, members));
         assignment.forEach((id, partitions) -> line.append(' ').append(id).append('>').append(words(partitions)));
         return line.toString();

@@ -26,13 +26,20 @@ struct Shares<'a> {
     before: Vec<Vec<i32>>,
     /// Partitions by member.
     load: Vec<i32>,
+    /// Who subscribed, by topic and member.
+    wanted: Vec<Vec<bool>>,
 }
 
 impl<'a> Shares<'a> {
     /// Everybody has what it had, if it is still subscribed to it.
     fn new(table: &'a Table<'a>, claims: &Claims) -> Self {
         let none = vec![vec![0; table.members()]; table.topics.len()];
-        let mut shares = Self { table, now: none.clone(), before: none, load: vec![0; table.members()] };
+        let mut wanted = vec![vec![false; table.members()]; table.topics.len()];
+        for (topic, subscribers) in table.subscribers.iter().enumerate() {
+            subscribers.iter().for_each(|member| wanted[topic][*member] = true);
+        }
+        let load = vec![0; table.members()];
+        let mut shares = Self { table, now: none.clone(), before: none, load, wanted };
         for (topic, (_, range)) in table.topics.iter().enumerate() {
             for owner in range.clone().filter_map(|p| claims.owner(p)) {
                 if table.subscribers[topic].binary_search(&owner).is_ok() {
@@ -68,34 +75,45 @@ impl<'a> Shares<'a> {
         subscribers.min_by_key(|m| (self.load[*m], now[*m] >= before[*m], now[*m]))
     }
 
-    /// Of those who can give a partition of the topic the one with the most; of several, one that loses nothing.
-    fn most(&self, topic: usize, only_new: bool) -> Option<usize> {
-        let (now, before) = (&self.now[topic], &self.before[topic]);
-        let subscribers = self.table.subscribers[topic].iter().copied();
-        let floor = |m: usize| if only_new { before[m] } else { 0 };
-        subscribers
-            .filter(|m| now[*m] > floor(*m))
-            .max_by_key(|m| (self.load[*m], now[*m] > before[*m], now[*m]))
-    }
-
-    /// Moves one after the other until no move makes two loads more equal. Each lowers the sum of the squares
-    /// of the loads, so this ends.
+    /// Moves one after the other until no move makes two loads more equal. Each lowers the sum of the squares of the
+    /// loads, so this ends. Always the one with the most gives: nobody gives what it will not have to.
     fn even_out(&mut self, only_new: bool) {
         let mut moved = true;
-        while moved {
-            moved = false;
-            for topic in 0..self.table.topics.len() {
-                while let (Some(from), Some(to)) = (self.most(topic, only_new), self.least(topic))
-                    && self.load[from] - self.load[to] >= 2
-                {
-                    self.now[topic][from] -= 1;
-                    self.now[topic][to] += 1;
-                    self.load[from] -= 1;
-                    self.load[to] += 1;
-                    moved = true;
+        while std::mem::take(&mut moved) {
+            let mut done = vec![false; self.load.len()];
+            while let Some(from) = (0..done.len()).filter(|m| !done[*m]).max_by_key(|m| self.load[*m]) {
+                match self.best_move(from, only_new) {
+                    Some((topic, to)) => {
+                        self.give(from, topic, to);
+                        moved = true;
+                    }
+                    None => done[from] = true,
                 }
             }
         }
+    }
+
+    /// Of which topic a member gives one, and to whom: to one with the least of those who can take any; if it can be
+    /// chosen, what is new to the one, or was the other's before.
+    fn best_move(&self, from: usize, only_new: bool) -> Option<(usize, usize)> {
+        let mut takers: Vec<usize> =
+            (0..self.load.len()).filter(|m| self.load[*m] + 2 <= self.load[from]).collect();
+        takers.sort_by_key(|m| self.load[*m]);
+        takers.into_iter().find_map(|to| {
+            let is_new = |topic: usize| self.now[topic][from] > self.before[topic][from];
+            let can_give = |topic: usize| is_new(topic) || (!only_new && self.now[topic][from] > 0);
+            let topics = (0..self.now.len()).filter(|t| self.wanted[*t][to] && can_give(*t));
+            let comes_back = |topic: usize| self.now[topic][to] < self.before[topic][to];
+            let best = topics.max_by_key(|t| (is_new(*t), comes_back(*t), self.now[*t][from]));
+            best.map(|topic| (topic, to))
+        })
+    }
+
+    fn give(&mut self, from: usize, topic: usize, to: usize) {
+        self.now[topic][from] -= 1;
+        self.now[topic][to] += 1;
+        self.load[from] -= 1;
+        self.load[to] += 1;
     }
 
     /// Passes a partition of one member to another over a third, who gives away one of another topic for it, where
@@ -106,12 +124,7 @@ impl<'a> Shares<'a> {
         rich.sort_by_key(|m| -self.load[*m]);
         for from in rich {
             if let Some(steps) = self.chain(from) {
-                for (giver, topic, taker) in steps {
-                    self.now[topic][giver] -= 1;
-                    self.now[topic][taker] += 1;
-                    self.load[giver] -= 1;
-                    self.load[taker] += 1;
-                }
+                steps.into_iter().for_each(|(giver, topic, taker)| self.give(giver, topic, taker));
                 return true;
             }
         }
