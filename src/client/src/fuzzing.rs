@@ -1,4 +1,4 @@
-//! What reads bytes of brokers, of other members and of the configuration, for fuzzing: only with the feature `unstable-fuzzing`, and
+//! What reads bytes of brokers, of other members and of the configuration, for fuzzing and benchmarks: only with the feature `unstable-fuzzing`, and
 //! without any promise to stay.
 //!
 //! Each function takes any bytes and ends; a panic, or memory out of proportion, is a bug of this crate.
@@ -10,7 +10,7 @@ use crate::security::fuzzing as security;
 use bytes::Bytes;
 
 pub use regions::read_region;
-pub use responses::{decode_response, default_responses};
+pub use responses::{decode_fetch_response, decode_response, default_responses};
 pub use security::{read_jaas, read_stores};
 
 /// Reads what members of a group send each other. What was read and is written again must be the same.

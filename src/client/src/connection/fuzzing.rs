@@ -101,6 +101,11 @@ pub fn decode_response(bytes: &[u8]) {
     (api.decode)(Bytes::copy_from_slice(body), version);
 }
 
+/// Decodes a Fetch response without its correlation id.
+pub fn decode_fetch_response(body: Bytes, version: i16) -> Result<FetchResponse, String> {
+    decode::<FetchRequest>(body, version)
+}
+
 /// Responses without content, of every API and version, as [`decode_response`] takes them.
 pub fn default_responses() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
