@@ -16,7 +16,6 @@ const FLAG_HEAD_CRC: u8 = 0x02;
 const FLAG_EXTRA: u8 = 0x04;
 const FLAG_NAME: u8 = 0x08;
 const FLAG_COMMENT: u8 = 0x10;
-const FLAGS_RESERVED: u8 = 0xe0;
 
 #[derive(Default)]
 pub(super) struct Gzip {
@@ -60,13 +59,9 @@ impl Gzip {
 
     /// Reads one stream after the other. As `java.util.zip.GZIPInputStream`, which ignores what follows the
     /// last one.
-    pub(super) fn decompress(
-        &mut self,
-        mut input: &[u8],
-        out: &mut Output<'_>,
-    ) -> Result<(), CompressionError> {
+    pub(super) fn decompress(&mut self, input: &[u8], out: &mut Output<'_>) -> Result<(), CompressionError> {
+        let mut body = skip_head(input)?;
         loop {
-            let body = skip_head(input)?;
             let from = out.len();
             let tail = self.inflate(body, out)?;
             let Some((tail, rest)) = tail.split_first_chunk::<8>() else {
@@ -77,10 +72,10 @@ impl Gzip {
             if crc != crc_of(written) || len != written.len() as u32 {
                 return Err(corrupt("its checksum does not match"));
             }
-            if !rest.starts_with(&MAGIC) {
-                return Ok(());
+            match skip_head(rest) {
+                Ok(next) => body = next,
+                Err(_) => return Ok(()),
             }
-            input = rest;
         }
     }
 
@@ -118,7 +113,8 @@ impl Gzip {
 fn skip_head(input: &[u8]) -> Result<&[u8], CompressionError> {
     let short = || corrupt("it ends inside its head");
     let (head, mut rest) = input.split_first_chunk::<10>().ok_or_else(short)?;
-    if head[..2] != MAGIC || head[2] != DEFLATE || head[3] & FLAGS_RESERVED != 0 {
+    // Reserved flags are not looked at, as in Java.
+    if head[..2] != MAGIC || head[2] != DEFLATE {
         return Err(corrupt("it does not begin as gzip does"));
     }
     let flags = head[3];
@@ -133,7 +129,12 @@ fn skip_head(input: &[u8]) -> Result<&[u8], CompressionError> {
         }
     }
     if flags & FLAG_HEAD_CRC != 0 {
-        rest = rest.get(2..).ok_or_else(short)?;
+        let computed = crc_of(&input[..input.len() - rest.len()]) as u16;
+        let (stored, after) = rest.split_first_chunk::<2>().ok_or_else(short)?;
+        if u16::from_le_bytes(*stored) != computed {
+            return Err(corrupt("the checksum of its head does not match"));
+        }
+        rest = after;
     }
     Ok(rest)
 }

@@ -208,16 +208,28 @@ fn gzip_heads_of_others_are_read() {
     let plain = compressed(Codec::GZIP, b"content");
     let mut full = plain[..10].to_vec();
     full[3] = 0x1e;
-    full.extend_from_slice(b"\x02\x00xx name\0comment\0cc");
+    full.extend_from_slice(b"\x02\x00xx name\0comment\0");
+    let head = (crc32fast::hash(&full) as u16).to_le_bytes();
+    full.extend_from_slice(&head);
     full.extend_from_slice(&plain[10..]);
     assert_eq!(decompressed(Codec::GZIP, &full, 100).unwrap(), b"content");
     let end = full.len();
-    for (at, what) in [(end - 1, "checksum"), (end - 8, "checksum"), (2, "begin")] {
+    for (at, what) in [(end - 1, "checksum"), (end - 8, "checksum"), (2, "begin"), (15, "of its head")] {
         let mut damaged = full.clone();
         damaged[at] ^= 0x40;
         let error = decompressed(Codec::GZIP, &damaged, 100).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     }
+}
+
+#[test]
+fn reserved_flags_of_gzip_are_not_looked_at_as_in_java() {
+    let mut bytes = compressed(Codec::GZIP, b"content");
+    bytes[3] = 0xe0;
+    assert_eq!(decompressed(Codec::GZIP, &bytes, 100).unwrap(), b"content");
+    // Nor is what only begins as another stream does.
+    bytes.extend_from_slice(&[0x1f, 0x8b, 7, 0, 0]);
+    assert_eq!(decompressed(Codec::GZIP, &bytes, 100).unwrap(), b"content");
 }
 
 /// A batch of compressible records.
