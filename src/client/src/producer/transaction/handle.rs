@@ -1,7 +1,8 @@
 //! The calls of a transactional producer.
 
 use super::error::TransactionError;
-use super::machine::{Call, GroupOffsets, Machine, Outcome};
+use super::machine::{Machine, Outcome};
+use super::step::{Call, GroupOffsets};
 use crate::group::{ConsumerGroupMetadata, OffsetAndMetadata};
 use crate::metadata::TopicPartition;
 use crate::producer::{Flushing, Producer};

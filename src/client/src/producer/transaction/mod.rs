@@ -5,7 +5,9 @@
 //!
 //! - [`error`]: what the calls of a transactional producer fail with.
 //! - `handle`: those calls, as methods of [`super::Producer`].
-//! - `machine`: the state machine, without I/O and clock: which request is next, and what its answer means.
+//! - `machine`: the state machine, without I/O and clock: which request is next (`machine::progress`: what its
+//!   answer means).
+//! - `step`: what goes between it and the sender.
 //! - `verdict`: what an error code means for the transaction, by request.
 //! - `request`: the requests themselves.
 //!
@@ -31,7 +33,9 @@ mod error;
 mod handle;
 mod machine;
 pub(super) mod request;
+mod step;
 mod verdict;
 
 pub use error::TransactionError;
-pub(super) use machine::{Action, Answer, Machine, Pause};
+pub(super) use machine::Machine;
+pub(super) use step::{Action, Answer, Pause};

@@ -1,6 +1,6 @@
 //! The requests of a transaction, each sent once; what comes back is for the machine to judge.
 
-use super::machine::{Answer, GroupOffsets, Protocol};
+use super::step::{Answer, GroupOffsets, Protocol};
 use crate::cluster::{Cluster, CoordinatorKind};
 use crate::connection::{Connection, ConnectionClass};
 use crate::error::{BrokerError, ClientError, ErrorCode};

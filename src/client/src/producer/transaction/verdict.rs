@@ -1,6 +1,6 @@
 //! What a coordinator's error code means for the transaction, by request (Kafka's `TransactionManager`).
 
-use super::machine::Request;
+use super::step::Request;
 use crate::error::ErrorCode;
 
 /// What to do after a refusal.

@@ -1,6 +1,9 @@
 //! Scripted cases.
 
 use super::*;
+use crate::group::{ConsumerGroupMetadata, OffsetAndMetadata};
+use crate::metadata::TopicPartition;
+use std::collections::HashMap;
 
 const CLASSIC: Protocol = Protocol { implicit: false, raises_epochs: true };
 const OLD: Protocol = Protocol { implicit: false, raises_epochs: false };
