@@ -30,7 +30,7 @@ pub use tool::ToolOutput;
 
 use cluster::Cluster;
 use error::tail;
-use plan::ClusterPlan;
+use plan::{ClusterPlan, Listener};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
@@ -66,6 +66,7 @@ pub struct Kafka {
     cluster: Cluster,
     bootstrap: String,
     cluster_id: String,
+    listeners: Vec<Listener>,
     ports: Vec<u16>,
     start_timeout: Duration,
 }
@@ -101,6 +102,14 @@ impl Kafka {
     /// down stay in it.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// As [`Kafka::bootstrap`], for a listener that [`KafkaBuilder::listener`] added; `None` if there is none
+    /// of that name.
+    pub fn listener(&self, name: &str) -> Option<String> {
+        let listener = self.listeners.iter().find(|l| l.name == name)?;
+        let each: Vec<_> = listener.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        Some(each.join(","))
     }
 
     /// The cluster's id, as brokers tell it in their Metadata responses.

@@ -17,6 +17,7 @@ pub struct KafkaBuilder {
     heap_mb: u32,
     port: Option<u16>,
     quick_compiler: bool,
+    listeners: Vec<(String, String)>,
     properties: BTreeMap<String, String>,
     start_timeout: Duration,
 }
@@ -28,6 +29,7 @@ impl Default for KafkaBuilder {
             heap_mb: 512,
             port: None,
             quick_compiler: false,
+            listeners: Vec::new(),
             properties: BTreeMap::new(),
             start_timeout: Duration::from_secs(90),
         }
@@ -59,6 +61,15 @@ impl KafkaBuilder {
     /// throughput. For tests that start many brokers and send little. Off by default.
     pub fn quick_compiler(mut self, on: bool) -> Self {
         self.quick_compiler = on;
+        self
+    }
+
+    /// Adds a listener on a free port of each node, beside the one without security: see [`Kafka::listener`].
+    /// `name` is in capitals, `protocol` one of Kafka's, such as `SASL_SSL`. What it needs beyond that is set
+    /// as properties, for example `listener.name.<name in lower case>.ssl.keystore.key`; values that are PEM
+    /// serve containers too, paths do not.
+    pub fn listener(mut self, name: impl Into<String>, protocol: impl Into<String>) -> Self {
+        self.listeners.push((name.into(), protocol.into()));
         self
     }
 
@@ -109,10 +120,12 @@ impl KafkaBuilder {
         let mut plan = ClusterPlan::new(self.nodes, self.port, self.properties.clone())?;
         plan.heap_mb = self.heap_mb;
         plan.quick_compiler = self.quick_compiler;
+        plan.listen(&self.listeners)?;
         let mut kafka = Kafka {
             cluster: Cluster::create(runtime, &plan).await?,
             bootstrap: plan.bootstrap(),
             cluster_id: plan.cluster_id,
+            listeners: plan.listeners,
             ports: plan.brokers,
             start_timeout: self.start_timeout,
         };

@@ -73,7 +73,8 @@ pub(crate) struct ContainerCluster {
 #[derive(Debug)]
 struct Node {
     environment: Vec<String>,
-    port: u16,
+    /// For clients outside.
+    ports: Vec<u16>,
     created: bool,
     runs: bool,
 }
@@ -95,7 +96,9 @@ impl ContainerCluster {
         .map_err(KafkaError::io("start sh"))?;
         let nodes = (1..=plan.nodes()).map(|node| Node {
             environment: environment(node, &name, plan),
-            port: plan.brokers[node - 1],
+            ports: std::iter::once(plan.brokers[node - 1])
+                .chain(plan.listeners.iter().map(|l| l.ports[node - 1]))
+                .collect(),
             created: false,
             runs: false,
         });
@@ -112,9 +115,11 @@ impl ContainerCluster {
         let arguments = if state.created {
             strings(&["start", &container])
         } else {
-            let publish = format!("127.0.0.1:{port}:{port}", port = state.port);
             let mut arguments = strings(&["run", "--detach", "--name", &container, "--hostname", &container]);
-            arguments.extend(strings(&["--network", &self.name, "--publish", &publish]));
+            arguments.extend(strings(&["--network", &self.name]));
+            for port in &state.ports {
+                arguments.extend(strings(&["--publish", &format!("127.0.0.1:{port}:{port}")]));
+            }
             for variable in &state.environment {
                 arguments.extend(strings(&["--env", variable]));
             }
@@ -220,10 +225,15 @@ fn environment(node: usize, name: &str, plan: &ClusterPlan) -> Vec<String> {
         (1..=plan.nodes()).map(|voter| format!("{voter}@{name}-{voter}:{CONTROLLER_PORT}")).collect();
     let wiring = Wiring {
         listeners: format!(
-            "INTERNAL://:{INTERNAL_PORT},CONTROLLER://:{CONTROLLER_PORT},PLAINTEXT://0.0.0.0:{port}"
+            "INTERNAL://:{INTERNAL_PORT},CONTROLLER://:{CONTROLLER_PORT},PLAINTEXT://0.0.0.0:{port}{}",
+            plan.own_listeners(node, "0.0.0.0")
         ),
-        advertised: format!("INTERNAL://{name}-{node}:{INTERNAL_PORT},PLAINTEXT://127.0.0.1:{port}"),
+        advertised: format!(
+            "INTERNAL://{name}-{node}:{INTERNAL_PORT},PLAINTEXT://127.0.0.1:{port}{}",
+            plan.own_listeners(node, "127.0.0.1")
+        ),
         voters: voters.join(","),
+        protocols: plan.own_protocols(),
         inter_broker: "INTERNAL",
     };
     let mut variables = vec![

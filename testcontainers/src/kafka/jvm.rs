@@ -172,9 +172,13 @@ fn wiring(node: usize, plan: &ClusterPlan) -> Wiring {
         .map(|voter| format!("{voter}@127.0.0.1:{}", plan.controllers[voter - 1]))
         .collect();
     Wiring {
-        listeners: format!("PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}"),
-        advertised: format!("PLAINTEXT://127.0.0.1:{broker}"),
+        listeners: format!(
+            "PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}{}",
+            plan.own_listeners(node, "127.0.0.1")
+        ),
+        advertised: format!("PLAINTEXT://127.0.0.1:{broker}{}", plan.own_listeners(node, "127.0.0.1")),
         voters: voters.join(","),
+        protocols: plan.own_protocols(),
         inter_broker: "PLAINTEXT",
     }
 }
@@ -204,6 +208,7 @@ pub(crate) async fn format(java: &Java, class_path: &str, checkpoint: &Path) -> 
         listeners: "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093".into(),
         advertised: "PLAINTEXT://127.0.0.1:9092".into(),
         voters: "1@127.0.0.1:9093".into(),
+        protocols: String::new(),
         inter_broker: "PLAINTEXT",
     };
     let own = BTreeMap::from([("log.dirs".to_owned(), data.display().to_string())]);

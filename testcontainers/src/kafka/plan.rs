@@ -13,6 +13,8 @@ pub(crate) struct ClusterPlan {
     pub(crate) brokers: Vec<u16>,
     /// Each node's port for the other controllers.
     pub(crate) controllers: Vec<u16>,
+    /// Listeners of the caller's own.
+    pub(crate) listeners: Vec<Listener>,
     /// The caller's properties, which win over ours.
     pub(crate) properties: BTreeMap<String, String>,
     /// Maximum heap of each node in MiB.
@@ -21,6 +23,16 @@ pub(crate) struct ClusterPlan {
     pub(crate) quick_compiler: bool,
     /// One more option for the JVM.
     pub(crate) extra_option: Option<String>,
+}
+
+/// One more way to reach the nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct Listener {
+    pub(crate) name: String,
+    /// Such as `SASL_SSL`.
+    pub(crate) protocol: String,
+    /// Each node's port.
+    pub(crate) ports: Vec<u16>,
 }
 
 impl ClusterPlan {
@@ -40,11 +52,33 @@ impl ClusterPlan {
             cluster_id: jvm::random_id(),
             brokers,
             controllers,
+            listeners: Vec::new(),
             properties,
             heap_mb: 512,
             quick_compiler: false,
             extra_option: None,
         })
+    }
+
+    /// Adds listeners of these names and protocols, on free ports.
+    pub(crate) fn listen(&mut self, wanted: &[(String, String)]) -> Result<(), KafkaError> {
+        let mut free = ports::free(wanted.len() * self.nodes())?;
+        for (name, protocol) in wanted {
+            let ports = free.split_off(free.len() - self.nodes());
+            self.listeners.push(Listener { name: name.clone(), protocol: protocol.clone(), ports });
+        }
+        Ok(())
+    }
+
+    /// `,NAME://host:port` for each listener of the caller's own.
+    pub(crate) fn own_listeners(&self, node: usize, host: &str) -> String {
+        let each = self.listeners.iter().map(|l| format!(",{}://{host}:{}", l.name, l.ports[node - 1]));
+        each.collect()
+    }
+
+    /// `,NAME:PROTOCOL` for each listener of the caller's own.
+    pub(crate) fn own_protocols(&self) -> String {
+        self.listeners.iter().map(|l| format!(",{}:{}", l.name, l.protocol)).collect()
     }
 
     pub(crate) fn nodes(&self) -> usize {

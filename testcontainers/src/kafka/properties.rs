@@ -11,6 +11,8 @@ pub(crate) struct Wiring {
     pub(crate) advertised: String,
     /// `controller.quorum.voters`.
     pub(crate) voters: String,
+    /// What is added to `listener.security.protocol.map`.
+    pub(crate) protocols: String,
     /// `inter.broker.listener.name`.
     pub(crate) inter_broker: &'static str,
 }
@@ -35,10 +37,8 @@ pub(crate) fn of_node(
     set("controller.quorum.voters", &wiring.voters);
     set("inter.broker.listener.name", wiring.inter_broker);
     set("controller.listener.names", "CONTROLLER");
-    set(
-        "listener.security.protocol.map",
-        "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
-    );
+    let protocols = "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT";
+    set("listener.security.protocol.map", &format!("{protocols}{}", wiring.protocols));
     for topic in ["offsets.topic", "transaction.state.log", "share.coordinator.state.topic"] {
         set(&format!("{topic}.replication.factor"), &copies);
         // Few partitions: a broker of one test process has few groups, and creating fifty takes time.
@@ -83,6 +83,7 @@ mod tests {
             listeners: "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2".into(),
             advertised: "PLAINTEXT://127.0.0.1:1".into(),
             voters: "1@127.0.0.1:2".into(),
+            protocols: String::new(),
             inter_broker: "PLAINTEXT",
         }
     }
