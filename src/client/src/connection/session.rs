@@ -49,6 +49,18 @@ impl Session {
         }))
     }
 
+    /// A session by PLAIN that is due at once.
+    #[cfg(test)]
+    pub(super) fn due() -> Self {
+        Self {
+            sasl: Sasl::plain("u", "p"),
+            version: 1,
+            client_id: StrBytes::from_static_str("me"),
+            timeout: Duration::from_secs(1),
+            renew_at: Mutex::new(Instant::now()),
+        }
+    }
+
     pub(super) fn is_due(&self) -> bool {
         *lock(&self.renew_at) <= Instant::now()
     }

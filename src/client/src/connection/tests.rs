@@ -3,7 +3,10 @@
 use super::*;
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
-use kafka_protocol::messages::{ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse};
+use kafka_protocol::messages::{
+    ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse, SaslAuthenticateRequest,
+    SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
+};
 use kafka_protocol::protocol::Encodable;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -141,4 +144,65 @@ async fn dropping_the_handle_closes_the_stream_after_what_is_queued() {
     request(&mut peer).await;
     assert_eq!(peer.read(&mut [0; 1]).await.unwrap(), 0, "the end of the stream");
     assert!(reply.body().await.unwrap_err().outcome_unknown());
+}
+
+/// What was sent before is answered before, what comes meanwhile waits.
+#[tokio::test]
+async fn a_session_is_renewed_between_requests() {
+    let (mut connection, mut peer) = pair();
+    connection.versions = versions();
+    let connection = Arc::new(connection);
+    let first = tokio::spawn({
+        let connection = connection.clone();
+        async move { heartbeat(&connection).await }
+    });
+    let (_, _, first_id) = request(&mut peer).await;
+    connection.shared.session.set(Session::due()).unwrap();
+    let broker = async {
+        let (key, version, handshake) = request(&mut peer).await;
+        assert_eq!((key, version), (SaslHandshakeRequest::KEY, 1));
+        answer(&mut peer, first_id, &HeartbeatResponse::default().with_error_code(1), 0).await;
+        answer(&mut peer, handshake, &SaslHandshakeResponse::default(), 1).await;
+        let (key, _, id) = request(&mut peer).await;
+        assert_eq!(key, SaslAuthenticateRequest::KEY);
+        let renewed = SaslAuthenticateResponse::default().with_session_lifetime_ms(60_000);
+        answer(&mut peer, id, &renewed, 1).await;
+        for _ in 0..2 {
+            let (key, _, id) = request(&mut peer).await;
+            assert_eq!(key, HeartbeatRequest::KEY);
+            answer(&mut peer, id, &HeartbeatResponse::default().with_error_code(2), 0).await;
+        }
+    };
+    let (second, third, ()) = tokio::join!(heartbeat(&connection), heartbeat(&connection), broker);
+    assert_eq!(first.await.unwrap().unwrap().error_code, 1);
+    assert_eq!([second, third].map(|answer| answer.unwrap().error_code), [2, 2]);
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_renewed_ends_the_connection_and_says_why() {
+    let (mut connection, mut peer) = pair();
+    connection.versions = versions();
+    connection.shared.session.set(Session::due()).unwrap();
+    let broker = async {
+        let (_, _, handshake) = request(&mut peer).await;
+        answer(&mut peer, handshake, &SaslHandshakeResponse::default().with_error_code(33), 1).await;
+    };
+    let (call, ()) = tokio::join!(heartbeat(&connection), broker);
+    let error = call.unwrap_err();
+    assert!(!error.outcome_unknown() && error.is_retriable(), "it was never sent: {error}");
+    assert!(error.to_string().contains("could not be authenticated again"), "{error}");
+    assert!(!connection.is_open());
+}
+
+#[tokio::test]
+async fn a_listener_of_tls_is_recognised() {
+    let (mut connection, mut peer) = pair();
+    connection.versions = versions();
+    let broker = async {
+        request(&mut peer).await;
+        peer.write_all(&[0x15, 3, 3, 0, 2, 2, 80]).await.unwrap();
+    };
+    let (call, ()) = tokio::join!(heartbeat(&connection), broker);
+    let text = call.unwrap_err().to_string();
+    assert!(text.contains("set security.protocol to SSL"), "{text}");
 }

@@ -114,6 +114,9 @@ async fn ask(shared: Arc<Shared>, question: Question, mut session: Box<FetchSess
             let create = shared.config.allow_auto_create_topics;
             if let Err(error) = shared.cluster.refresh(TopicSelection::Named(topics), create).await {
                 tracing::warn!(%error, "the leaders of partitions could not be looked up");
+                if error.is_authentication() {
+                    shared.report_refusal(error);
+                }
             }
             Answer::Metadata
         }

@@ -15,6 +15,7 @@ use super::expansion::Expansion;
 use super::state::{Limits, State};
 use super::{ConsumerEvent, IsolationLevel};
 use crate::cluster::Cluster;
+use crate::error::ClientError;
 use crate::group::OffsetAndMetadata;
 use crate::metadata::TopicPartition;
 use crate::sync::lock;
@@ -294,6 +295,16 @@ impl Shared {
     pub(super) fn report(&self, error: ConsumerError) {
         self.lock().notices.push_back(error);
         self.to_application.notify_one();
+    }
+
+    /// Tells the application that the cluster refuses the client, unless it has yet to hear that.
+    pub(super) fn report_refusal(&self, error: ClientError) {
+        let told =
+            |notice: &ConsumerError| matches!(notice, ConsumerError::Client(e) if e.is_authentication());
+        let known = self.lock().notices.iter().any(told);
+        if !known {
+            self.report(error.into());
+        }
     }
 
     /// The membership has ended by an error.

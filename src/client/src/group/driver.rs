@@ -403,6 +403,7 @@ impl Driver {
 fn verdict_of(error: &ClientError) -> Option<ErrorCode> {
     match error {
         ClientError::UnsupportedVersion { .. } => Some(ErrorCode::UNSUPPORTED_VERSION),
+        error if error.is_authentication() => Some(ErrorCode::SASL_AUTHENTICATION_FAILED),
         // The coordinator may be there later.
         ClientError::Exhausted { .. } => None,
         error => error.code(),

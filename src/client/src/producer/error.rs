@@ -119,6 +119,18 @@ pub enum ProduceError {
         /// Why the transaction is not committed.
         reason: Arc<str>,
     },
+    /// The cluster refuses the client, or the client the cluster.
+    #[error("a batch for partition {topic}-{partition} was given up: {source}")]
+    Authentication {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// Whether an earlier attempt was left without an answer.
+        may_have_been_written: bool,
+        /// Who refused whom, and what to do.
+        source: ClientError,
+    },
     /// No producer id could be had, although `enable.idempotence=true` asks for one.
     #[error("the producer cannot be idempotent: {0}; grant IdempotentWrite or set enable.idempotence=false")]
     Identity(ClientError),
@@ -131,6 +143,7 @@ impl ProduceError {
             Self::NotDelivered { may_have_been_written, .. }
             | Self::Rejected { may_have_been_written, .. }
             | Self::Topic { may_have_been_written, .. }
+            | Self::Authentication { may_have_been_written, .. }
             | Self::Closed { may_have_been_written, .. }
             | Self::Aborted { may_have_been_written, .. } => *may_have_been_written,
             Self::Identity(_) => false,
@@ -142,7 +155,9 @@ impl ProduceError {
         match self {
             Self::NotDelivered { .. } => true,
             Self::Rejected { code, .. } | Self::Topic { code, .. } => code.is_retriable(),
-            Self::Closed { .. } | Self::Aborted { .. } | Self::Identity(_) => false,
+            Self::Authentication { .. } | Self::Closed { .. } | Self::Aborted { .. } | Self::Identity(_) => {
+                false
+            }
         }
     }
 
@@ -151,7 +166,10 @@ impl ProduceError {
         match self {
             Self::Rejected { code, .. } | Self::Topic { code, .. } => Some(*code),
             Self::Identity(error) => error.code(),
-            Self::NotDelivered { .. } | Self::Closed { .. } | Self::Aborted { .. } => None,
+            Self::Authentication { .. }
+            | Self::NotDelivered { .. }
+            | Self::Closed { .. }
+            | Self::Aborted { .. } => None,
         }
     }
 }
@@ -175,6 +193,9 @@ pub enum MetadataError {
         /// Why the last attempt failed; `None` if the cluster answered that there is no such topic.
         last: Option<String>,
     },
+    /// The cluster refuses the client, or the client the cluster.
+    #[error(transparent)]
+    Client(ClientError),
     /// The cluster refuses the topic for good.
     #[error("topic {topic} cannot be produced to: {code}: {}", .code.message())]
     Refused {

@@ -54,6 +54,7 @@ pub use error::{AppendError, MetadataError, ProduceError};
 pub use transaction::TransactionError;
 
 use crate::cluster::Cluster;
+use crate::error::ClientError;
 use crate::sync::lock;
 use accumulator::{Accumulator, Limits};
 use sender::Sender;
@@ -88,7 +89,7 @@ struct Shared {
     /// Calls about transactions may have ended.
     transactions: Notify,
     /// Why the last attempt to fetch metadata failed.
-    metadata_error: Mutex<Option<String>>,
+    metadata_error: Mutex<Option<ClientError>>,
 }
 
 impl Producer {
@@ -149,9 +150,12 @@ impl Producer {
     }
 
     /// Waits until the partitions of the topic are known, for `max.block.ms` at most. A topic that does
-    /// not exist is waited for, and created by the broker if it is configured to. Cancel-safe.
+    /// not exist is waited for, and created by the broker if it is configured to. A refusal of the client
+    /// itself (authentication, TLS) is an error at once. Cancel-safe.
     pub async fn wait_for_metadata(&self, topic: &TopicRef) -> Result<(), MetadataError> {
         let deadline = Instant::now() + self.config.max_block;
+        // What an earlier attempt said may be mended by now.
+        lock(&self.shared.metadata_error).take();
         loop {
             let notified = self.shared.topics.notified();
             tokio::pin!(notified);
@@ -159,9 +163,14 @@ impl Producer {
             if let Some(known) = self.metadata_of(topic) {
                 return known;
             }
+            if let Some(error) =
+                lock(&self.shared.metadata_error).clone().filter(ClientError::is_authentication)
+            {
+                return Err(MetadataError::Client(error));
+            }
             self.shared.wake.notify_one();
             if tokio::time::timeout_at(deadline, notified).await.is_err() {
-                let last = lock(&self.shared.metadata_error).clone();
+                let last = lock(&self.shared.metadata_error).as_ref().map(ToString::to_string);
                 let (topic, after) = (topic.name.clone(), self.config.max_block);
                 return Err(MetadataError::Timeout { topic, after, last });
             }

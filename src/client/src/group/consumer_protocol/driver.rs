@@ -300,6 +300,7 @@ fn verdict_of(error: &ClientError) -> Option<ErrorCode> {
     match error {
         ClientError::UnsupportedVersion { .. } => Some(ErrorCode::UNSUPPORTED_VERSION),
         ClientError::Config(_) => Some(ErrorCode::INVALID_REQUEST),
+        error if error.is_authentication() => Some(ErrorCode::SASL_AUTHENTICATION_FAILED),
         // The coordinator may be there later.
         ClientError::Exhausted { .. } => None,
         error => error.code(),

@@ -226,6 +226,9 @@ impl Sender {
             Err(error) => {
                 node.not_before = Some(now + self.config.retry_backoff);
                 self.note_error(&error);
+                if error.is_authentication() {
+                    self.refuse_all(&error);
+                }
             }
         }
     }

@@ -50,8 +50,10 @@ impl Sender {
                 }
             }
         }
-        let error = outcome.err().map(|e| e.to_string());
-        *lock(&self.shared.metadata_error) = error;
+        if let Some(error) = outcome.as_ref().err().filter(|e| e.is_authentication()) {
+            self.refuse_all(error);
+        }
+        *lock(&self.shared.metadata_error) = outcome.err();
         self.take_snapshot();
         if self.metadata.wanted.is_empty() {
             self.metadata.backoff.reset();
@@ -90,6 +92,18 @@ impl Sender {
             self.refuse_topic(topic, code);
         }
         shared.topics.notify_waiters();
+    }
+
+    /// The cluster refuses the client itself: what waits is given up at once, as in Java; what comes later is
+    /// tried anew.
+    pub(super) fn refuse_all(&mut self, error: &ClientError) {
+        let lanes = self.active.clone();
+        self.fail(&lanes, |topic, partition, may_have_been_written| ProduceError::Authentication {
+            topic: topic.clone(),
+            partition,
+            may_have_been_written,
+            source: error.clone(),
+        });
     }
 
     fn refuse_topic(&mut self, topic: usize, code: ErrorCode) {
@@ -142,7 +156,10 @@ impl Sender {
             }
             Err(error) => error,
         };
-        if error.is_retriable() || error.outcome_unknown() {
+        if error.is_retriable() || error.outcome_unknown() || error.is_authentication() {
+            if error.is_authentication() {
+                self.refuse_all(&error);
+            }
             let not_before = Some(now + self.identity_backoff.next());
             self.identity = IdentityState::Wanted { not_before };
             return self.note_error(&error);

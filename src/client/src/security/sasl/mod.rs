@@ -69,6 +69,12 @@ impl Sasl {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn plain(username: &str, password: &str) -> Self {
+        let (username, password) = (Secret::new(username), Secret::new(password));
+        Self { credentials: Arc::new(Credentials::Plain { username, password }) }
+    }
+
     /// Gets a token if the mechanism needs one; so before a socket is opened that would wait for it.
     /// Cancel-safe.
     pub(crate) async fn prepare(&self) -> Result<Ready, ClientError> {
