@@ -327,7 +327,7 @@ async fn worker_files_that_cannot_be_used() {
             "Missing required configuration \"offset.storage.file.filename\"",
         ),
         (&[("value.converter", "nope.Nope")], "Invalid value nope.Nope for configuration value.converter"),
-        (&[("security.protocol", "SASL_SSL")], "security.protocol"),
+        (&[("security.protocol", "SASL_PLAINTEXT")], "sasl.mechanism"),
     ] {
         let worker = Worker::start(scene.dir.path(), &scene.broker.bootstrap(), settings, &[]);
         let (code, log) = worker.ended();
