@@ -160,7 +160,7 @@ impl Worker {
         Ok(SinkTaskParts {
             pipeline: Pipeline::build(&self.plugins, &self.config, connector)?,
             consumer: Consumer::start(cluster(&settings)?, consumer_config),
-            topics: connector.topics().to_vec(),
+            topics: connector.topics().clone(),
             max_put,
             tolerance: connector.tolerance(),
             commit_interval: self.config.offset_flush_interval(),

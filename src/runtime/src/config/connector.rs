@@ -5,6 +5,7 @@ use super::with_prefix;
 use crossdock_api::config::{ConfigKey, Importance, Setting, Validator};
 use crossdock_api::registry::PluginKind;
 use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
+use crossdock_client::consumer::JavaPattern;
 
 /// Keys of Connect that are checked but change nothing yet.
 const WITHOUT_EFFECT: &[&str] = &[
@@ -40,6 +41,15 @@ pub struct TransformConfig {
     pub negate: bool,
 }
 
+/// The topics of a sink.
+#[derive(Debug, Clone)]
+pub enum SinkTopics {
+    /// `topics`, ordered and without duplicates.
+    Named(Vec<String>),
+    /// `topics.regex`: all that match now or later.
+    Matching(JavaPattern),
+}
+
 /// How missing topics of a source are created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicCreation {
@@ -62,7 +72,7 @@ pub struct ConnectorConfig {
     tolerance: ErrorTolerance,
     log_errors: bool,
     transforms: Vec<TransformConfig>,
-    topics: Vec<String>,
+    topics: SinkTopics,
     topic_creation: Option<TopicCreation>,
 }
 
@@ -105,7 +115,7 @@ impl ConnectorConfig {
             tolerance,
             log_errors: parsed.boolean("errors.log.enable")?,
             transforms: parse_transforms(raw, parsed.list("transforms")?, parsed.list("predicates")?)?,
-            topics: Vec::new(),
+            topics: SinkTopics::Named(Vec::new()),
             topic_creation: None,
         };
         match kind {
@@ -187,8 +197,8 @@ impl ConnectorConfig {
         &self.transforms
     }
 
-    /// `topics` of a sink.
-    pub fn topics(&self) -> &[String] {
+    /// `topics` or `topics.regex` of a sink.
+    pub fn topics(&self) -> &SinkTopics {
         &self.topics
     }
 
@@ -293,7 +303,7 @@ fn valid_name(name: &Setting) -> Result<(), String> {
     }
 }
 
-fn sink_topics(raw: &ConfigMap, topics: &[String]) -> Result<Vec<String>, ConfigError> {
+fn sink_topics(raw: &ConfigMap, topics: &[String]) -> Result<SinkTopics, ConfigError> {
     let set = |key: &str| raw.get(key).is_some_and(|v| !v.trim().is_empty());
     let refuse = |key: &str, reason: &str| {
         let value = raw.get(key).map_or("", |v| v.trim());
@@ -303,12 +313,16 @@ fn sink_topics(raw: &ConfigMap, topics: &[String]) -> Result<Vec<String>, Config
         let message = "topics and topics.regex are mutually exclusive options, but both are set.";
         return Err(ConfigError::Other(message.to_owned()));
     }
-    if set("topics.regex") {
-        return refuse("topics.regex", "not supported in this version; list the topics in \"topics\"");
-    }
     if set("errors.deadletterqueue.topic.name") {
         let reason = "a dead letter queue is not supported in this version; remove the key to go without";
         return refuse("errors.deadletterqueue.topic.name", reason);
+    }
+    if set("topics.regex") {
+        let pattern = raw.get("topics.regex").map_or("", |v| v.trim());
+        return match JavaPattern::new(pattern) {
+            Ok(pattern) => Ok(SinkTopics::Matching(pattern)),
+            Err(error) => refuse("topics.regex", &format!("Invalid regex: {error}")),
+        };
     }
     let mut names: Vec<String> = topics.iter().filter(|t| !t.is_empty()).cloned().collect();
     names.sort();
@@ -316,7 +330,7 @@ fn sink_topics(raw: &ConfigMap, topics: &[String]) -> Result<Vec<String>, Config
     if names.is_empty() {
         return Err(ConfigError::Other("Must configure one of topics or topics.regex".to_owned()));
     }
-    Ok(names)
+    Ok(SinkTopics::Named(names))
 }
 
 /// What promises more than this version keeps.
@@ -428,7 +442,15 @@ mod tests {
             error(&[("topics", "a"), ("errors.deadletterqueue.topic.name", "d")]).contains("dead letter")
         );
         let config = ConnectorConfig::parse(&map(&[("topics", "b, a,b")]), PluginKind::Sink).unwrap();
-        assert_eq!(config.topics(), ["a", "b"]);
+        assert!(matches!(config.topics(), SinkTopics::Named(names) if names == &["a", "b"]));
+        let regex = ConnectorConfig::parse(&map(&[("topics.regex", "orders-.*")]), PluginKind::Sink).unwrap();
+        assert!(matches!(regex.topics(), SinkTopics::Matching(pattern) if pattern.matches("orders-1")));
+        let bad = error(&[("topics.regex", "a)b")]);
+        assert!(
+            bad.starts_with("Invalid value a)b for configuration topics.regex: Invalid regex: ")
+                && bad.contains("near index 1"),
+            "{bad}"
+        );
     }
 
     #[test]

@@ -16,13 +16,15 @@ use super::pipeline::Pipeline;
 use super::sink_chunk::{Chunk, Filling, PutSize};
 use super::sink_host::{Host, Request};
 use super::sink_offsets::SinkOffsets;
-use crate::config::connector::ErrorTolerance;
+use crate::config::connector::{ErrorTolerance, SinkTopics};
 use crate::herder::TaskId;
 use crossdock_api::sink::SinkTaskHost;
 use crossdock_api::{
     ConfigMap, ConnectError, ErrorKind, RecordBatch, SinkBatch, SinkTask, SinkTaskContext, TopicPartition,
 };
-use crossdock_client::{Consumer, ConsumerError, ConsumerEvent, FetchedRecords, OffsetAndMetadata};
+use crossdock_client::{
+    Consumer, ConsumerError, ConsumerEvent, FetchedRecords, OffsetAndMetadata, TopicPattern,
+};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +43,7 @@ pub(crate) struct SinkTaskParts {
     pub(crate) config: ConfigMap,
     pub(crate) pipeline: Pipeline,
     pub(crate) consumer: Consumer,
-    pub(crate) topics: Vec<String>,
+    pub(crate) topics: SinkTopics,
     /// Most records of a put; it follows what puts take if `None`.
     pub(crate) max_put: Option<usize>,
     pub(crate) tolerance: ErrorTolerance,
@@ -120,7 +122,12 @@ impl Runner {
             }
             () = control.stopped() => return Ok(false),
         }
-        parts.consumer.subscribe(parts.topics.clone())?;
+        match &parts.topics {
+            SinkTopics::Named(names) => parts.consumer.subscribe(names.clone())?,
+            SinkTopics::Matching(pattern) => {
+                parts.consumer.subscribe_pattern(TopicPattern::Java(pattern.clone()))?;
+            }
+        }
         self.answer_requests();
         Ok(true)
     }
