@@ -5,7 +5,7 @@
 
 use super::batch::{Batch, Compressed};
 use super::error::AppendError;
-use super::partitioner::{Sticky, partition_for_key};
+use super::partitioner::{Spread, Sticky, partition_for_key};
 use super::transaction::Machine;
 use crate::backoff::Rng;
 use crate::error::ErrorCode;
@@ -53,6 +53,8 @@ pub(super) struct Accumulator {
     pub(super) closed: bool,
     /// The sender is to stop.
     pub(super) stopping: bool,
+    /// How records without a partition are spread.
+    pub(super) spread: Spread,
     /// Of a transactional producer; tells whether records can be taken.
     pub(super) transaction: Option<Box<Machine>>,
 }
@@ -117,6 +119,7 @@ impl Accumulator {
             flushing: 0,
             closed: false,
             stopping: false,
+            spread: Spread::default(),
             transaction: None,
         }
     }
@@ -162,7 +165,7 @@ impl Accumulator {
         let Some(topic) = self.topics.get_mut(topic_at) else { return Err(AppendError::Closed) };
         let bound = size_bound(&record);
         check_size(&self.limits, &topic.name, bound)?;
-        let (partition, sticky) = topic.choose(partition, record.key)?;
+        let (partition, sticky) = topic.choose(partition, record.key, self.spread)?;
         let queue = &mut topic.queues[partition as usize];
         let fits = queue.batches.back().is_some_and(|b| b.is_open() && b.len() + bound <= topic.open_limit);
         let charge = if fits { bound } else { bound + HEADER_LEN };
@@ -322,18 +325,28 @@ impl Topic {
     }
 
     /// The partition of a record, and whether it was chosen by the sticky partitioner.
-    fn choose(&mut self, explicit: Option<i32>, key: Option<&[u8]>) -> Result<(i32, bool), AppendError> {
+    fn choose(
+        &mut self,
+        explicit: Option<i32>,
+        key: Option<&[u8]>,
+        spread: Spread,
+    ) -> Result<(i32, bool), AppendError> {
         let count = self.partition_count;
         if count <= 0 {
             return Err(AppendError::MetadataMissing { topic: self.name.clone() });
         }
-        match (explicit, key) {
+        match (explicit, key.filter(|_| !spread.ignore_keys)) {
             (Some(partition), _) if (0..count).contains(&partition) => Ok((partition, false)),
             (Some(partition), _) => {
                 Err(AppendError::UnknownPartition { topic: self.name.clone(), partition, count })
             }
             (None, Some(key)) => Ok((partition_for_key(key, count), false)),
-            (None, None) => Ok((self.sticky.partition(count, &self.available, self.open_limit), true)),
+            (None, None) => {
+                let queues = &self.queues;
+                let queued = |partition: i32| queues.get(partition as usize).map_or(0, |q| q.batches.len());
+                let queued = spread.adaptive.then_some(queued);
+                Ok((self.sticky.partition(count, &self.available, self.open_limit, queued), true))
+            }
         }
     }
 }
@@ -433,6 +446,27 @@ mod tests {
         append(&mut acc, 0, &[0; 800], 1).unwrap();
         append(&mut acc, 0, &[0; 1], 1).unwrap();
         assert_eq!(acc.take(LANE).unwrap().count, 1);
+    }
+
+    #[tokio::test]
+    async fn keys_decide_unless_they_are_ignored() {
+        let mut acc = accumulator(10_000, 1_000_000, 8);
+        let with_key = |acc: &mut Accumulator| {
+            let headers = iter::empty();
+            let record = Record { timestamp: 0, key: Some(b"s"), value: Some(&[0; 50]), headers, token: 0 };
+            acc.append(0, None, record).unwrap();
+        };
+        let filled =
+            |acc: &Accumulator| acc.topics[0].queues.iter().filter(|q| !q.batches.is_empty()).count();
+        for _ in 0..1_000 {
+            with_key(&mut acc);
+        }
+        assert_eq!(filled(&acc), 1);
+        acc.spread.ignore_keys = true;
+        for _ in 0..5_000 {
+            with_key(&mut acc);
+        }
+        assert!(filled(&acc) > 4, "{}", filled(&acc));
     }
 
     #[tokio::test]

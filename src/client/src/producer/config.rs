@@ -36,6 +36,11 @@ pub struct ProducerConfig {
     pub max_in_flight: usize,
     /// `max.request.size`: largest record, and largest sum of the batches in a request, in bytes.
     pub max_request_size: usize,
+    /// `partitioner.ignore.keys`: records with a key are spread like those without.
+    pub partitioner_ignore_keys: bool,
+    /// `partitioner.adaptive.partitioning.enable`: partitions whose batches queue up get fewer of the records that
+    /// are spread.
+    pub partitioner_adaptive: bool,
     /// `request.timeout.ms`.
     pub request_timeout: Duration,
     /// `retries`: how often a batch is sent again at most.
@@ -111,6 +116,8 @@ impl ProducerConfig {
             max_block: reader.get(MAX_BLOCK),
             max_in_flight: size(reader.get(MAX_IN_FLIGHT).into()),
             max_request_size: size(reader.get(MAX_REQUEST_SIZE).into()),
+            partitioner_ignore_keys: reader.get(PARTITIONER_IGNORE_KEYS),
+            partitioner_adaptive: reader.get(PARTITIONER_ADAPTIVE),
             request_timeout: reader.get(REQUEST_TIMEOUT),
             retries: reader.get(PRODUCER_RETRIES).unsigned_abs(),
             retry_backoff,

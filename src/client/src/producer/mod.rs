@@ -57,6 +57,7 @@ use crate::cluster::Cluster;
 use crate::error::ClientError;
 use crate::sync::lock;
 use accumulator::{Accumulator, Limits};
+use partitioner::Spread;
 use sender::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -102,6 +103,8 @@ impl Producer {
             record: config.max_request_size,
         };
         let shared = Arc::new(Shared::new(limits, config.transactional_id.as_deref()));
+        shared.lock().spread =
+            Spread { ignore_keys: config.partitioner_ignore_keys, adaptive: config.partitioner_adaptive };
         let sender = Sender::new(cluster, config.clone(), shared.clone(), acks);
         let sender = Some(tokio::spawn(sender.run().in_current_span()));
         Self { shared, config, sender }

@@ -36,37 +36,74 @@ pub fn partition_for_key(key: &[u8], partitions: i32) -> i32 {
     ((murmur2(key) & 0x7fff_ffff) % partitions.unsigned_abs()) as i32
 }
 
-/// Sticks to one partition for a batch's worth of bytes, then moves to another one by chance, so that all
-/// get the same number of bytes (KIP-794, without its adaption to slow brokers).
+/// How records without a partition are spread.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spread {
+    /// `partitioner.ignore.keys`: records with a key are spread like those without.
+    pub(crate) ignore_keys: bool,
+    /// `partitioner.adaptive.partitioning.enable`: partitions whose batches do not queue up get more.
+    pub(crate) adaptive: bool,
+}
+
+/// Sticks to one partition for a batch's worth of bytes, then moves to another one by chance: so that all
+/// get the same number of bytes, or, if adaptive, less those whose batches queue up (KIP-794,
+/// `BuiltInPartitioner`).
 #[derive(Debug)]
 pub(crate) struct Sticky {
     current: Option<i32>,
     bytes: usize,
     rng: Rng,
+    /// Running sums of the partitions' weights; kept for its memory.
+    sums: Vec<usize>,
 }
 
 impl Sticky {
     pub(crate) fn new(rng: Rng) -> Self {
-        Self { current: None, bytes: 0, rng }
+        Self { current: None, bytes: 0, rng, sums: Vec::new() }
     }
 
     /// The partition for the next record. `available` are the partitions with a leader; if there are
-    /// none, any of `partitions` is taken.
-    pub(crate) fn partition(&mut self, partitions: i32, available: &[i32], batch_size: usize) -> i32 {
+    /// none, any of `partitions` is taken. `queued` gives how many batches of one wait; `None` to treat all alike.
+    pub(crate) fn partition(
+        &mut self,
+        partitions: i32,
+        available: &[i32],
+        batch_size: usize,
+        queued: Option<impl Fn(i32) -> usize>,
+    ) -> i32 {
         if let Some(current) = self.current.filter(|c| self.bytes < batch_size && *c < partitions) {
             return current;
         }
-        let next = match available.len() {
+        let weighed = queued.and_then(|queued| self.by_weight(available, queued));
+        let next = weighed.unwrap_or_else(|| match available.len() {
             0 => self.rng.below(partitions.unsigned_abs() as usize) as i32,
             1 => available[0],
             n => {
                 let chosen = available[self.rng.below(n)];
                 if Some(chosen) == self.current { available[self.rng.below(n)] } else { chosen }
             }
-        };
+        });
         self.current = Some(next);
         self.bytes = 0;
         next
+    }
+
+    /// One of the partitions, by chance; the more batches of it wait, the less likely. `None` if equally many wait
+    /// of all.
+    fn by_weight(&mut self, available: &[i32], queued: impl Fn(i32) -> usize) -> Option<i32> {
+        let most = available.iter().map(|p| queued(*p)).max()?;
+        let least = available.iter().map(|p| queued(*p)).min()?;
+        if most == least {
+            return None;
+        }
+        let mut sum = 0;
+        self.sums.clear();
+        self.sums.extend(available.iter().map(|p| {
+            sum += most + 1 - queued(*p);
+            sum
+        }));
+        let chosen = self.rng.below(sum);
+        available.get(self.sums.partition_point(|sum| *sum <= chosen)).copied()
     }
 
     /// Notes what was appended to the current partition.
@@ -78,6 +115,8 @@ impl Sticky {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALIKE: Option<fn(i32) -> usize> = None;
 
     #[test]
     fn known_values_of_the_java_class() {
@@ -99,7 +138,7 @@ mod tests {
         let mut switches = 0;
         let mut last = -1;
         for n in 0..400_000 {
-            let partition = sticky.partition(4, &available, 16_384);
+            let partition = sticky.partition(4, &available, 16_384, ALIKE);
             let size = 50 + n % 100;
             sticky.appended(size);
             bytes[partition as usize] += size;
@@ -115,12 +154,29 @@ mod tests {
     fn partitions_without_a_leader_are_avoided() {
         let mut sticky = Sticky::new(Rng::seeded(7));
         for _ in 0..100 {
-            assert_eq!(sticky.partition(8, &[5], 1), 5);
+            assert_eq!(sticky.partition(8, &[5], 1, ALIKE), 5);
             sticky.appended(10);
         }
         for _ in 0..100 {
-            assert!((0..3).contains(&sticky.partition(3, &[], 1)));
+            assert!((0..3).contains(&sticky.partition(3, &[], 1, ALIKE)));
             sticky.appended(10);
         }
+    }
+
+    #[test]
+    fn partitions_whose_batches_queue_up_get_less() {
+        let mut sticky = Sticky::new(Rng::seeded(3));
+        let mut chosen = [0u32; 4];
+        for _ in 0..20_000 {
+            let queued = |partition| [0, 0, 3, 9][partition as usize];
+            let partition = sticky.partition(4, &[0, 1, 2, 3], 1, Some(queued));
+            sticky.appended(1);
+            chosen[partition as usize] += 1;
+        }
+        // 10, 10, 7 and 1 in 28.
+        for (partition, expected) in [7_143, 7_143, 5_000, 714].into_iter().enumerate() {
+            assert!(chosen[partition].abs_diff(expected) < 300, "{chosen:?}");
+        }
+        assert!((0..4).contains(&sticky.partition(4, &[], 1, Some(|_| 1))), "none has a leader");
     }
 }

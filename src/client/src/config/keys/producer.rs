@@ -103,13 +103,10 @@ keys! { PRODUCER:
         .doc("Java class that chooses the partition of records that are given none.");
 
     PARTITIONER_IGNORE_KEYS: bool = boolean("partitioner.ignore.keys", false)
-        .refused("the partition of a record with a key always follows from the key, for now")
         .doc("Whether records with a key are spread like those without.");
 
     PARTITIONER_ADAPTIVE: bool = boolean("partitioner.adaptive.partitioning.enable", true)
         .low()
-        .ours(false, "records without a key are spread evenly, for now")
-        .without_effect("records without a key are spread evenly, for now")
         .doc("Whether partitions of brokers that keep up get more of the records without a key.");
 
     PARTITIONER_AVAILABILITY_TIMEOUT: Duration = long_ms("partitioner.availability.timeout.ms", 0)
