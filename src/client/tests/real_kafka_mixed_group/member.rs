@@ -45,7 +45,7 @@ pub(crate) fn now() -> u128 {
 #[derive(Debug)]
 pub(crate) enum Member {
     Ours { stop: oneshot::Sender<()>, task: JoinHandle<()> },
-    Java { child: Child, stdin: ChildStdin, reader: JoinHandle<()> },
+    Java { child: Box<Child>, stdin: ChildStdin, reader: JoinHandle<()> },
 }
 
 impl Member {
@@ -81,7 +81,7 @@ impl Member {
                 drop(tell.send(Entry { member: number, at, told }));
             }
         });
-        Self::Java { child, stdin, reader }
+        Self::Java { child: Box::new(child), stdin, reader }
     }
 
     /// Stops in order: commits, leaves.

@@ -140,12 +140,12 @@ impl<'a> Shares<'a> {
         while at < reached.len() {
             let giver = reached[at];
             at += 1;
-            for topic in 0..seen.len() {
-                if seen[topic] || self.now[topic][giver] == 0 {
+            for (topic, seen) in seen.iter_mut().enumerate() {
+                if *seen || self.now[topic][giver] == 0 {
                     continue;
                 }
                 // Whoever can take one of it is reached now, so nobody else needs to give one of it.
-                seen[topic] = true;
+                *seen = true;
                 for taker in self.table.subscribers[topic].iter().copied() {
                     if taker == from || came[taker].is_some() {
                         continue;
