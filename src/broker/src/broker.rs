@@ -6,6 +6,7 @@ use crate::error::BrokerError;
 use crate::faults::{FaultHandle, FaultPlan};
 use crate::shared::Shared;
 use crate::sync::outcome;
+use kafka_protocol::messages::ApiKey;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,6 +64,12 @@ impl BrokerBuilder {
     /// `group.initial.rebalance.delay.ms`; 0 by default.
     pub fn initial_rebalance_delay(mut self, delay: Duration) -> Self {
         self.config.initial_rebalance_delay = delay;
+        self
+    }
+
+    /// Serves only these APIs, and no version above the given one: an older broker. ApiVersions should be among them.
+    pub fn max_versions(mut self, versions: impl IntoIterator<Item = (ApiKey, i16)>) -> Self {
+        self.config.max_versions = Some(versions.into_iter().collect());
         self
     }
 

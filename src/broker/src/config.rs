@@ -1,5 +1,7 @@
 //! Settings of a broker, made by its builder.
 
+use kafka_protocol::messages::ApiKey;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +24,18 @@ pub(crate) struct Config {
     pub(crate) min_session_timeout: Duration,
     pub(crate) max_session_timeout: Duration,
     pub(crate) initial_rebalance_delay: Duration,
+    /// The APIs that are served and their highest versions; `None` for all that there is.
+    pub(crate) max_versions: Option<HashMap<ApiKey, i16>>,
+}
+
+impl Config {
+    /// The highest version to serve of an API of which there are versions up to `max`; `None` if it is not to be served.
+    pub(crate) fn max_version(&self, key: ApiKey, max: i16) -> Option<i16> {
+        match &self.max_versions {
+            None => Some(max),
+            Some(versions) => versions.get(&key).map(|limit| max.min(*limit)),
+        }
+    }
 }
 
 impl Default for Config {
@@ -34,6 +48,7 @@ impl Default for Config {
             min_session_timeout: Duration::from_secs(6),
             max_session_timeout: Duration::from_secs(1800),
             initial_rebalance_delay: Duration::ZERO,
+            max_versions: None,
         }
     }
 }

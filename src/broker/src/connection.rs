@@ -3,7 +3,7 @@
 //! Whatever a client sends wrong ends this connection and no other, and is logged with the reason.
 
 use crate::api::{self, Call};
-use crate::config::MAX_REQUEST_BYTES;
+use crate::config::{Config, MAX_REQUEST_BYTES};
 use crate::faults::FaultAction;
 use crate::shared::Shared;
 use bytes::{Bytes, BytesMut};
@@ -78,12 +78,12 @@ impl Connection {
 
     async fn run(&mut self) -> Result<(), Ended> {
         while let Some(frame) = self.next_frame().await? {
-            match parse(frame)? {
+            match parse(&self.shared.config, frame)? {
                 Parsed::Request(request) => self.answer(request).await?,
                 Parsed::UnknownApiVersions { correlation_id } => {
                     let version = -1;
                     let key = ApiKey::ApiVersions;
-                    let reply = api::unsupported_api_versions(correlation_id)
+                    let reply = api::unsupported_api_versions(&self.shared.config, correlation_id)
                         .map_err(|reason| Ended::Request { key, version, reason })?;
                     self.stream.write_all(&reply).await?;
                 }
@@ -168,7 +168,7 @@ enum Parsed {
     },
 }
 
-fn parse(mut frame: Bytes) -> Result<Parsed, Ended> {
+fn parse(config: &Config, mut frame: Bytes) -> Result<Parsed, Ended> {
     let start: [u8; HEADER_START] = match frame.first_chunk() {
         Some(start) => *start,
         None => return Err(Ended::Header("it is cut off".into())),
@@ -180,7 +180,7 @@ fn parse(mut frame: Bytes) -> Result<Parsed, Ended> {
     let Ok(key) = ApiKey::try_from(key) else {
         return Err(unsupported);
     };
-    if !api::is_served(key, version) {
+    if !api::is_served(config, key, version) {
         if key == ApiKey::ApiVersions {
             return Ok(Parsed::UnknownApiVersions { correlation_id });
         }

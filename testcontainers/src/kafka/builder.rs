@@ -19,6 +19,7 @@ pub struct KafkaBuilder {
     quick_compiler: bool,
     listeners: Vec<(String, String)>,
     properties: BTreeMap<String, String>,
+    node_properties: BTreeMap<usize, BTreeMap<String, String>>,
     start_timeout: Duration,
 }
 
@@ -31,6 +32,7 @@ impl Default for KafkaBuilder {
             quick_compiler: false,
             listeners: Vec::new(),
             properties: BTreeMap::new(),
+            node_properties: BTreeMap::new(),
             start_timeout: Duration::from_secs(90),
         }
     }
@@ -79,6 +81,12 @@ impl KafkaBuilder {
         self
     }
 
+    /// Sets a broker property on one node, over that of [`KafkaBuilder::property`]. Nodes are numbered from 1.
+    pub fn node_property(mut self, node: usize, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.node_properties.entry(node).or_default().insert(key.into(), value.into());
+        self
+    }
+
     /// How long the nodes may take until all of them list all of them; 90 s by default. Downloads do
     /// not count.
     pub fn start_timeout(mut self, limit: Duration) -> Self {
@@ -118,6 +126,7 @@ impl KafkaBuilder {
 
     async fn attempt(&self, runtime: Runtime) -> Result<Kafka, KafkaError> {
         let mut plan = ClusterPlan::new(self.nodes, self.port, self.properties.clone())?;
+        plan.node_properties = self.node_properties.clone();
         plan.heap_mb = self.heap_mb;
         plan.quick_compiler = self.quick_compiler;
         plan.listen(&self.listeners)?;

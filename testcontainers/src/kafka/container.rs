@@ -240,7 +240,7 @@ fn environment(node: usize, name: &str, plan: &ClusterPlan) -> Vec<String> {
         format!("CLUSTER_ID={}", plan.cluster_id),
         format!("KAFKA_HEAP_OPTS={}", plan.jvm_options().join(" ")),
     ];
-    for (key, value) in properties::of_node(node, plan.nodes(), &wiring, &plan.properties) {
+    for (key, value) in properties::of_node(node, plan.nodes(), &wiring, &plan.properties_of(node)) {
         variables.push(format!("{}={value}", properties::environment_name(&key)));
     }
     variables

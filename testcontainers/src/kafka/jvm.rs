@@ -56,7 +56,7 @@ impl JvmCluster {
             cluster.nodes.push(None);
             let data = cluster.data(node);
             fs::create_dir(&data).map_err(KafkaError::io(format!("create {}", data.display())))?;
-            let mut own = plan.properties.clone();
+            let mut own = plan.properties_of(node);
             own.entry("log.dirs".to_owned()).or_insert_with(|| data.display().to_string());
             let all = properties::of_node(node, plan.nodes(), &wiring(node, plan), &own);
             write_properties(&cluster.file(node, "properties"), all)?;

@@ -17,6 +17,8 @@ pub(crate) struct ClusterPlan {
     pub(crate) listeners: Vec<Listener>,
     /// The caller's properties, which win over ours.
     pub(crate) properties: BTreeMap<String, String>,
+    /// Those of single nodes, which win over the others.
+    pub(crate) node_properties: BTreeMap<usize, BTreeMap<String, String>>,
     /// Maximum heap of each node in MiB.
     pub(crate) heap_mb: u32,
     /// Whether the JVM compiles quickly and never thoroughly.
@@ -54,6 +56,7 @@ impl ClusterPlan {
             controllers,
             listeners: Vec::new(),
             properties,
+            node_properties: BTreeMap::new(),
             heap_mb: 512,
             quick_compiler: false,
             extra_option: None,
@@ -83,6 +86,13 @@ impl ClusterPlan {
 
     pub(crate) fn nodes(&self) -> usize {
         self.brokers.len()
+    }
+
+    /// The caller's properties of one node.
+    pub(crate) fn properties_of(&self, node: usize) -> BTreeMap<String, String> {
+        let own = self.node_properties.get(&node).into_iter().flatten();
+        let all = self.properties.iter().chain(own);
+        all.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     pub(crate) fn bootstrap(&self) -> String {
@@ -118,6 +128,15 @@ mod tests {
     fn fixed_ports_follow_each_other() {
         assert_eq!(fixed(9000, 3).unwrap(), [9000, 9001, 9002]);
         assert!(fixed(65_535, 2).is_err() && fixed(0, 1).is_err());
+    }
+
+    #[test]
+    fn a_nodes_own_properties_win() {
+        let of = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        let mut plan = ClusterPlan::new(2, None, of(&[("a", "1"), ("b", "1")])).unwrap();
+        plan.node_properties.insert(2, of(&[("b", "2")]));
+        assert_eq!(plan.properties_of(1), of(&[("a", "1"), ("b", "1")]));
+        assert_eq!(plan.properties_of(2), of(&[("a", "1"), ("b", "2")]));
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod sync_group;
 #[cfg(test)]
 mod tests;
 
+use crate::config::Config;
 use crate::shared::Shared;
 use bytes::{BufMut, Bytes, BytesMut};
 use crossdock_wire::shape::{self, Encoding, Field, ShapeError};
@@ -244,13 +245,20 @@ apis! {
     DescribeCluster => describe_cluster::DescribeCluster,
 }
 
+/// The APIs that this broker serves, each with its lowest and highest version.
+pub(crate) fn served(config: &Config) -> impl Iterator<Item = (ApiKey, i16, i16)> + '_ {
+    SERVED.iter().filter_map(|&(key, min, max)| {
+        config.max_version(key, max).filter(|max| *max >= min).map(|max| (key, min, max))
+    })
+}
+
 /// Whether that version of an API is served.
-pub(crate) fn is_served(key: ApiKey, version: i16) -> bool {
-    SERVED.iter().any(|&(served, min, max)| served == key && (min..=max).contains(&version))
+pub(crate) fn is_served(config: &Config, key: ApiKey, version: i16) -> bool {
+    served(config).any(|(served, min, max)| served == key && (min..=max).contains(&version))
 }
 
 /// The reply to an ApiVersions request of a version that is not known (KIP-511): version 0, with the
 /// error and the versions of this one API.
-pub(crate) fn unsupported_api_versions(correlation_id: i32) -> Result<BytesMut, String> {
-    encode(0, correlation_id, &api_versions::unsupported())
+pub(crate) fn unsupported_api_versions(config: &Config, correlation_id: i32) -> Result<BytesMut, String> {
+    encode(0, correlation_id, &api_versions::unsupported(config))
 }

@@ -204,14 +204,22 @@ impl Cluster {
         Err(ClientError::Unreachable { attempts })
     }
 
+    /// Known brokers, best first, then bootstrap servers; those not if brokers are known and
+    /// `metadata.recovery.strategy` is none.
     fn candidates(&self, pool: &Pool) -> Vec<(Target, Address)> {
         let snapshot = self.metadata();
         let known = snapshot.brokers.values().map(|b| (Target::Node(b.node), b.address.clone()));
-        let bootstrap = self.inner.config.bootstrap_servers.iter().enumerate();
-        let bootstrap = bootstrap.map(|(n, a)| (Target::Bootstrap(n), a.clone()));
         let mut candidates = pool.by_load(known.collect(), ConnectionClass::Admin);
-        candidates.extend(pool.by_load(bootstrap.collect(), ConnectionClass::Admin));
+        if candidates.is_empty() || self.inner.config.rebootstrap {
+            candidates.extend(self.bootstrap(pool));
+        }
         candidates
+    }
+
+    fn bootstrap(&self, pool: &Pool) -> Vec<(Target, Address)> {
+        let servers = self.inner.config.bootstrap_servers.iter().enumerate();
+        let servers = servers.map(|(n, a)| (Target::Bootstrap(n), a.clone()));
+        pool.by_load(servers.collect(), ConnectionClass::Admin)
     }
 }
 

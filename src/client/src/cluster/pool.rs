@@ -63,12 +63,12 @@ impl Pool {
         address: &Address,
     ) -> Result<Arc<Connection>, ClientError> {
         let slot = self.slot(target, class);
-        let failures = match slot.open(address) {
+        let failures = match slot.take_up(address) {
             Ok(connection) => return Ok(connection),
             Err(failures) => failures,
         };
         let mut state = slot.state.lock().await;
-        match slot.open(address) {
+        match slot.take_up(address) {
             Ok(connection) => return Ok(connection),
             Err(now) if now != failures => {
                 if let Some(error) = &state.last_error {
@@ -133,6 +133,16 @@ impl Pool {
         candidates
     }
 
+    /// Closes all connections to brokers: the client begins anew with the bootstrap servers.
+    pub(super) fn close_nodes(&self) {
+        let mut slots = lock(&self.slots);
+        for (_, slot) in slots.extract_if(|(target, _), _| matches!(target, Target::Node(_))) {
+            if let Some((_, connection)) = slot.seen(|seen| seen.connection.take()) {
+                connection.close("the client goes back to bootstrap.servers");
+            }
+        }
+    }
+
     /// Lets the connections to bootstrap servers go, once brokers are known.
     pub(super) fn drop_bootstrap(&self) {
         let mut slots = lock(&self.slots);
@@ -176,6 +186,16 @@ impl Slot {
                 Err(seen.failures)
             }
         })
+    }
+
+    /// As [`Slot::open`], for somebody who is about to send something.
+    fn take_up(&self, address: &Address) -> Result<Arc<Connection>, u64> {
+        match self.open(address) {
+            Ok(connection) if connection.take_up() => Ok(connection),
+            // It was idle and has just been closed.
+            Ok(_) => Err(self.seen(|seen| seen.failures)),
+            Err(failures) => Err(failures),
+        }
     }
 
     fn seen<T>(&self, f: impl FnOnce(&mut Seen) -> T) -> T {

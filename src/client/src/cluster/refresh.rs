@@ -4,9 +4,12 @@
 //! tickets and settles them; the others find theirs settled when they get the lock. A caller that goes
 //! away takes its ticket with it, and the next one asks.
 
+use super::pool::Target;
 use super::{Cluster, Inner, attempt};
+use crate::backoff::Backoff;
+use crate::config::Address;
 use crate::connection::ConnectionClass;
-use crate::error::ClientError;
+use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::{BrokerInfo, LeaderHint, MetadataSnapshot, TopicSelection};
 use crate::seldom::Seldom;
 use crate::sync::lock;
@@ -20,8 +23,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-/// Metadata 12: topic ids; 13 adds KIP-1102 (rebootstrap), which is not used.
-const MAX_VERSION: i16 = 12;
+/// Metadata 13: a broker may send clients back to their bootstrap servers (KIP-1102).
+const MAX_VERSION: i16 = 13;
 
 #[derive(Debug, Default)]
 pub(super) struct Refresher {
@@ -37,6 +40,10 @@ struct State {
     next_ticket: u64,
     tickets: BTreeMap<u64, Ticket>,
     background_runs: bool,
+    /// When a broker answered last.
+    answered: Option<Instant>,
+    /// A broker sent us back to the bootstrap servers, and none of them has answered yet.
+    only_bootstrap: bool,
 }
 
 #[derive(Debug)]
@@ -91,7 +98,7 @@ impl Cluster {
     }
 
     /// A hint that leaders or brokers have changed: a refresh of the known topics is done soon, in the
-    /// background, at most once in `retry.backoff.ms`. Does nothing before the first refresh.
+    /// background, at most once in `retry.backoff.ms`, less often while it fails. Does nothing before the first refresh.
     pub fn request_refresh(&self) {
         self.inner.refresher.hint.notify_one();
     }
@@ -116,20 +123,83 @@ impl Cluster {
         let request = MetadataRequest::default()
             .with_topics((!union.all).then(|| union.names.iter().map(topic).collect()))
             .with_allow_auto_topic_creation(union.auto_create);
-        let timeout = self.inner.config.request_timeout;
         let mut attempts = Vec::new();
-        for (target, address) in self.candidates(&self.inner.pool) {
-            let asked = async {
-                let connection = self.inner.pool.connection(target, ConnectionClass::Admin, &address).await?;
-                connection.call(MAX_VERSION, timeout, |_| request.clone()).await
-            };
-            match asked.await {
-                Ok(answer) => return Ok(answer),
-                Err(error) if error.is_authentication() => return Err(error),
-                Err(error) => attempts.push(attempt(&address, &error)),
+        if let Some(answer) = self.ask_one_of(self.whom_to_ask(), &request, &mut attempts).await? {
+            return Ok(answer);
+        }
+        if self.inner.refresher.lock().only_bootstrap {
+            let bootstrap = self.bootstrap(&self.inner.pool);
+            if let Some(answer) = self.ask_one_of(bootstrap, &request, &mut attempts).await? {
+                return Ok(answer);
             }
         }
         Err(ClientError::Unreachable { attempts })
+    }
+
+    /// Known brokers, then bootstrap servers; the other way round if nobody has answered for too long.
+    fn whom_to_ask(&self) -> Vec<(Target, Address)> {
+        let config = &self.inner.config;
+        let state = self.inner.refresher.lock();
+        if state.only_bootstrap {
+            return Vec::new();
+        }
+        let mut candidates = self.candidates(&self.inner.pool);
+        if config.rebootstrap && state.answered.is_some_and(|at| at.elapsed() >= config.rebootstrap_trigger) {
+            candidates.sort_by_key(|(target, _)| !matches!(target, Target::Bootstrap(_)));
+        }
+        candidates
+    }
+
+    /// The answer of the first that gives one; `None` if none does, or one sends us back to the bootstrap servers. An error only if
+    /// a broker refuses the credentials.
+    async fn ask_one_of(
+        &self,
+        candidates: Vec<(Target, Address)>,
+        request: &MetadataRequest,
+        attempts: &mut Vec<(Arc<str>, String)>,
+    ) -> Result<Option<MetadataResponse>, ClientError> {
+        let timeout = self.inner.config.request_timeout;
+        for (target, address) in candidates {
+            let asked = async {
+                let connection = self.inner.pool.connection(target, ConnectionClass::Admin, &address).await?;
+                let answer = connection.call(MAX_VERSION, timeout, |_| request.clone()).await?;
+                // Other errors are those of single topics.
+                match ErrorCode(answer.error_code) {
+                    code @ ErrorCode::REBOOTSTRAP_REQUIRED => {
+                        Err(ClientError::from(BrokerError::new(code, "Metadata")))
+                    }
+                    _ => Ok(answer),
+                }
+            };
+            match asked.await {
+                Ok(answer) => {
+                    let mut state = self.inner.refresher.lock();
+                    state.answered = Some(Instant::now());
+                    state.only_bootstrap = false;
+                    return Ok(Some(answer));
+                }
+                Err(error) if error.is_authentication() => return Err(error),
+                Err(error) => {
+                    attempts.push(attempt(&address, &error));
+                    let sent_back = error.code() == Some(ErrorCode::REBOOTSTRAP_REQUIRED);
+                    if sent_back && matches!(target, Target::Node(_)) && self.inner.config.rebootstrap {
+                        self.go_back_to_bootstrap(&address);
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Nothing that is known of the cluster may be trusted any more.
+    fn go_back_to_bootstrap(&self, by: &Address) {
+        tracing::info!(broker = %by, "the broker sends this client back to bootstrap.servers");
+        self.inner.refresher.lock().only_bootstrap = true;
+        lock(&self.inner.coordinators).clear();
+        for pool in [&self.inner.pool, &self.pool] {
+            pool.close_nodes();
+        }
     }
 
     fn publish(&self, answer: MetadataResponse, all: bool) {
@@ -158,6 +228,7 @@ impl Cluster {
 async fn run_background(cluster: Weak<Inner>, hint: Arc<Notify>) {
     let Some(config) = cluster.upgrade().map(|inner| inner.config.clone()) else { return };
     let mut failing = Seldom::after(Duration::ZERO);
+    let mut backoff = Backoff::new(config.retry_backoff, config.retry_backoff_max);
     loop {
         tokio::select! {
             () = hint.notified() => {}
@@ -167,14 +238,17 @@ async fn run_background(cluster: Weak<Inner>, hint: Arc<Notify>) {
         let pool = inner.pool.clone();
         let refreshed = Cluster { inner, pool }.refresh(TopicSelection::Known, false).await;
         match refreshed {
-            Ok(_) => failing.over(),
+            Ok(_) => {
+                failing.over();
+                backoff.reset();
+            }
             Err(error) if failing.allows(Instant::now().into_std()) => {
                 tracing::warn!(%error, "metadata could not be refreshed; this is tried again");
             }
             Err(_) => {}
         }
         // Hints that come meanwhile are kept as one.
-        tokio::time::sleep(config.retry_backoff).await;
+        tokio::time::sleep(backoff.next()).await;
     }
 }
 

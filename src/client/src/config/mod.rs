@@ -60,6 +60,14 @@ pub struct ClientConfig {
     pub reconnect_backoff_max: Duration,
     /// `metadata.max.age.ms`: metadata older than this is fetched again without being asked for.
     pub metadata_max_age: Duration,
+    /// `metadata.recovery.strategy` (KIP-899): whether to go back to `bootstrap.servers` when no known broker can be reached, or a
+    /// broker asks for it; `true` for `rebootstrap`, the default.
+    pub rebootstrap: bool,
+    /// `metadata.recovery.rebootstrap.trigger.ms` (KIP-1102): when metadata could not be had for this long,
+    /// `bootstrap.servers` are asked before the known brokers.
+    pub rebootstrap_trigger: Duration,
+    /// `connections.max.idle.ms`: a connection without requests is closed after this; `None` (a negative value) never.
+    pub connections_max_idle: Option<Duration>,
     /// `socket.connection.setup.timeout.ms`: how long the first attempt to connect may take; grows with
     /// each failure up to [`Self::connection_setup_timeout_max`].
     pub connection_setup_timeout: Duration,
@@ -97,6 +105,11 @@ impl ClientConfig {
             reconnect_backoff,
             reconnect_backoff_max: reader.get(RECONNECT_BACKOFF_MAX).max(reconnect_backoff),
             metadata_max_age: reader.get(METADATA_MAX_AGE),
+            rebootstrap: !reader.get(METADATA_RECOVERY_STRATEGY).eq_ignore_ascii_case("none"),
+            rebootstrap_trigger: reader.get(METADATA_REBOOTSTRAP_TRIGGER),
+            connections_max_idle: u64::try_from(reader.get(CONNECTIONS_MAX_IDLE))
+                .ok()
+                .map(Duration::from_millis),
             connection_setup_timeout: setup,
             connection_setup_timeout_max: reader.get(CONNECTION_SETUP_TIMEOUT_MAX).max(setup),
             send_buffer: u32::try_from(reader.get(SEND_BUFFER)).ok(),

@@ -11,8 +11,10 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 /// Requests that are put into one write at most.
 const COALESCE: usize = 32;
@@ -48,19 +50,25 @@ pub(super) struct Shared {
     tls_fault: OnceLock<rustls::Error>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// Requests that were (at least partly) written, in order.
     pending: VecDeque<Pending>,
     closed: Option<Arc<str>>,
+    /// When it was handed out, written to, or answered last.
+    last_used: Instant,
+    /// The broker throttles: nothing should be sent before this.
+    muted_until: Option<Instant>,
 }
 
 impl Shared {
     pub(super) fn new(broker: Arc<str>, protocol: SecurityProtocol) -> Self {
+        let state =
+            State { pending: VecDeque::new(), closed: None, last_used: Instant::now(), muted_until: None };
         Self {
             broker,
             protocol,
-            state: Mutex::default(),
+            state: Mutex::new(state),
             closing: watch::Sender::new(false),
             next_id: AtomicI32::new(0),
             session: OnceLock::new(),
@@ -86,6 +94,43 @@ impl Shared {
             let _ = self.tls_fault.set(fault.clone());
         }
         format!("cannot {what}: {error}").into()
+    }
+
+    /// Whether it is open; then it is in use from now on, and not closed for being idle right away.
+    pub(super) fn touch(&self) -> bool {
+        let mut state = self.lock();
+        state.last_used = Instant::now();
+        state.closed.is_none()
+    }
+
+    /// The broker asks not to be sent anything for so long.
+    pub(super) fn mute(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut state = self.lock();
+        state.muted_until = state.muted_until.max(Some(until));
+    }
+
+    pub(super) fn muted_until(&self) -> Option<Instant> {
+        self.lock().muted_until
+    }
+
+    /// Closes the connection if nothing happens for that long and nothing is waited for; else says when to look again.
+    fn close_if_idle(&self, max_idle: Duration) -> Option<Instant> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let idle_at = state.last_used + max_idle;
+        if !state.pending.is_empty() {
+            return Some(now + max_idle);
+        }
+        if idle_at > now {
+            return Some(idle_at);
+        }
+        if state.closed.is_none() {
+            state.closed = Some(format!("it was idle for {} ms", max_idle.as_millis()).into());
+        }
+        drop(state);
+        self.closing.send_replace(true);
+        None
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -138,6 +183,7 @@ impl Shared {
         if state.closed.is_some() {
             return false;
         }
+        state.last_used = Instant::now();
         for Outgoing { frame, answered, reply } in batch.drain(..) {
             segments.extend(frame.segments);
             if answered {
@@ -158,6 +204,7 @@ impl Shared {
         frame.advance(4);
         let waiting = {
             let mut state = self.lock();
+            state.last_used = Instant::now();
             match state.pending.front() {
                 Some(first) if first.correlation_id == id => state.pending.pop_front(),
                 Some(first) => {
@@ -179,6 +226,22 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+}
+
+/// Closes the connection once it was idle for that long (`connections.max.idle.ms`).
+pub(super) async fn close_when_idle(shared: Arc<Shared>, max_idle: Duration) {
+    let mut closing = shared.closing.subscribe();
+    let mut look = Instant::now() + max_idle;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep_until(look) => {}
+            _ = closing.wait_for(|closed| *closed) => return,
+        }
+        match shared.close_if_idle(max_idle) {
+            Some(at) => look = at,
+            None => return,
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! - `io`: the two tasks of a connection, one that writes and one that reads; `incoming`: from bytes to
 //!   whole answers.
 //! - `session`: authentication, at the start and again in time.
+//! - `throttle`: how long a broker wants to be left alone.
 //! - [`versions`]: which versions of which APIs the broker speaks.
 //!
 //! # How data flows
@@ -34,6 +35,7 @@ mod incoming;
 mod io;
 mod session;
 mod shapes;
+mod throttle;
 pub mod versions;
 
 pub(crate) use codec::{Frame, FrameHead, api_name, decode_response};
@@ -143,6 +145,9 @@ impl Connection {
         deadline: Instant,
     ) -> Result<(), ClientError> {
         self.versions = self.negotiate(deadline).await?;
+        if let Some(max_idle) = config.connections_max_idle {
+            tokio::spawn(io::close_when_idle(self.shared.clone(), max_idle));
+        }
         if let (Some(ready), Some(sasl)) = (ready, &config.security.sasl) {
             let session = Session::open(self, sasl, ready, deadline, config.request_timeout).await?;
             if let Some(session) = session {
@@ -192,6 +197,12 @@ impl Connection {
         self.shared.is_open()
     }
 
+    /// As [`Connection::is_open`]; if it is, it counts as used now, so that it is not closed for being idle before the caller
+    /// has sent something.
+    pub(crate) fn take_up(&self) -> bool {
+        self.shared.touch()
+    }
+
     /// How many requests wait for an answer.
     pub fn in_flight(&self) -> usize {
         self.shared.in_flight()
@@ -220,8 +231,8 @@ impl Connection {
 
     /// Sends a request, made for the negotiated version, and waits for its answer.
     ///
-    /// After `timeout` the connection is closed, since its answers can no longer be trusted to come, and
-    /// the outcome is unknown. Dropping the future is safe: the answer is read and thrown away.
+    /// Waits first if the broker throttles (KIP-219). After `timeout` from then on the connection is closed, since its
+    /// answers can no longer be trusted to come, and the outcome is unknown. Dropping the future is safe: the answer is read and thrown away.
     pub async fn call<R: Request>(
         &self,
         max_version: i16,
@@ -229,6 +240,9 @@ impl Connection {
         request: impl FnOnce(i16) -> R,
     ) -> Result<R::Response, ClientError> {
         let version = self.version_of::<R>(max_version)?;
+        if let Some(until) = self.shared.muted_until() {
+            tokio::time::sleep_until(until).await;
+        }
         self.call_at(version, Instant::now() + timeout, timeout, &request(version)).await
     }
 
@@ -242,6 +256,11 @@ impl Connection {
         let head = self.head(R::KEY, version, R::header_version(version));
         let frame = Frame::encode(&head, request)?;
         let body = self.send(frame, deadline, timeout, true).await?.body().await?;
+        let wait = throttle::wait::<R>(&body, version);
+        if !wait.is_zero() {
+            tracing::debug!(broker = %self.broker(), api = api_name(R::KEY), ?wait, "the broker throttles");
+            self.shared.mute(wait);
+        }
         decode_response::<R>(body, version).map_err(|reason| self.broken_by(api_name(R::KEY), reason))
     }
 

@@ -206,3 +206,47 @@ async fn a_listener_of_tls_is_recognised() {
     let text = call.unwrap_err().to_string();
     assert!(text.contains("set security.protocol to SSL"), "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_throttles_is_left_alone() {
+    let (mut connection, mut peer) = pair();
+    let heartbeats = ApiVersion::default().with_api_key(HeartbeatRequest::KEY).with_max_version(3);
+    connection.versions = ApiVersions::new(&ApiVersionsResponse::default().with_api_keys(vec![heartbeats]));
+    let broker = async {
+        for throttled in [3000, 0] {
+            let (_, _, id) = request(&mut peer).await;
+            answer(&mut peer, id, &HeartbeatResponse::default().with_throttle_time_ms(throttled), 3).await;
+        }
+    };
+    let begin = Instant::now();
+    let calls = async {
+        heartbeat(&connection).await.unwrap();
+        // Longer than its timeout, which begins afterwards.
+        heartbeat(&connection).await.unwrap();
+    };
+    tokio::join!(calls, broker);
+    assert!(begin.elapsed() >= 3 * SECOND, "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_closed_but_not_while_an_answer_is_waited_for() {
+    let (mut connection, mut peer) = pair();
+    connection.versions = versions();
+    let idle = tokio::spawn(io::close_when_idle(connection.shared.clone(), 10 * SECOND));
+    let call = connection.call(4, 60 * SECOND, |_| HeartbeatRequest::default());
+    let broker = async {
+        let (_, _, id) = request(&mut peer).await;
+        tokio::time::sleep(50 * SECOND).await;
+        answer(&mut peer, id, &HeartbeatResponse::default(), 0).await;
+    };
+    let (call, ()) = tokio::join!(call, broker);
+    call.unwrap();
+    tokio::time::sleep(9 * SECOND).await;
+    assert!(connection.take_up(), "used now");
+    tokio::time::sleep(9 * SECOND).await;
+    assert!(connection.is_open());
+    idle.await.unwrap();
+    assert!(!connection.take_up());
+    let error = heartbeat(&connection).await.unwrap_err();
+    assert!(error.to_string().contains("idle for 10000 ms") && !error.outcome_unknown(), "{error}");
+}

@@ -38,6 +38,7 @@ pub(crate) mod fuzzing;
 mod lookup;
 mod member;
 mod membership;
+mod offsets_api;
 pub mod pattern;
 pub mod records;
 mod remote_member;
@@ -55,7 +56,7 @@ pub use records::{FetchedRecords, RecordIter};
 use crate::cluster::Cluster;
 use crate::error::{ClientError, ConfigError, ErrorCode};
 use crate::group::{CommitError, ConsumerGroupMetadata, OffsetAndMetadata, Standing, offsets};
-use crate::metadata::TopicPartition;
+use crate::metadata::{NodeId, TopicPartition};
 use membership::Membership;
 use pattern::Matching;
 use shared::Shared;
@@ -247,6 +248,12 @@ impl Consumer {
     /// or not known yet (see [`Consumer::locate`]).
     pub fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.shared.lock().state.position(partition)
+    }
+
+    /// The broker that the last fetch of the partition went to: its leader, or the replica that the leader recommended
+    /// (`client.rack`); `None` if it was not fetched yet.
+    pub fn read_from(&self, partition: &TopicPartition) -> Option<NodeId> {
+        self.shared.lock().state.read_from(partition)
     }
 
     /// The position as it is to be committed, with the leader epoch that lets the next consumer notice a log that was cut off

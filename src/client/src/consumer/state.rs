@@ -229,6 +229,11 @@ impl State {
         self.partitions.get(tp)?.position
     }
 
+    /// Whom the last fetch of the partition went to.
+    pub(super) fn read_from(&self, tp: &TopicPartition) -> Option<NodeId> {
+        self.partitions.get(tp)?.following.asked
+    }
+
     /// Leader epoch of the record before the position; -1 if unknown.
     pub(super) fn position_epoch(&self, tp: &TopicPartition) -> i32 {
         self.partitions.get(tp).map_or(-1, |p| p.position_epoch)

@@ -5,4 +5,5 @@
 mod failover;
 mod groups;
 mod partitions;
+mod racks;
 mod support;

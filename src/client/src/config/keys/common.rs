@@ -64,8 +64,6 @@ keys! { COMMON:
 
     CONNECTIONS_MAX_IDLE: i64 = long("connections.max.idle.ms", 540_000)
         .varies(&[Variation::Default(ClientKind::Admin, DefaultValue::Number(300_000))])
-        .without_effect("idle connections are closed by the brokers, by their connections.max.idle.ms, \
-                         and opened again when needed")
         .doc("After which time without a request a connection is closed.");
 
     SEND_BUFFER: i32 = int("send.buffer.bytes", 131_072)
@@ -86,12 +84,11 @@ keys! { COMMON:
     METADATA_RECOVERY_STRATEGY: Text = text("metadata.recovery.strategy", "rebootstrap")
         .any_case(&["REBOOTSTRAP", "NONE"])
         .low()
-        .without_effect("bootstrap.servers are always asked when no known broker can be reached")
         .doc("Whether to go back to `bootstrap.servers` when no known broker can be reached.");
 
     METADATA_REBOOTSTRAP_TRIGGER: Duration = long_ms("metadata.recovery.rebootstrap.trigger.ms", 300_000)
         .low()
-        .without_effect("bootstrap.servers are asked at once when no known broker can be reached")
+        .partly("when no known broker answers, bootstrap.servers are asked at once; after this time they are asked first")
         .doc("How long metadata may be missing before the client goes back to `bootstrap.servers`.");
 
     SECURITY_PROTOCOL: Text = text("security.protocol", "PLAINTEXT")
