@@ -155,7 +155,7 @@ impl Connection {
 /// Reads a request up to the point where it would be processed.
 #[cfg(feature = "unstable-fuzzing")]
 pub(crate) fn decode_only(frame: Bytes) {
-    if let Ok(Parsed::Request(request)) = parse(frame) {
+    if let Ok(Parsed::Request(request)) = parse(&Config::default(), frame) {
         api::decode_only(request.key, request.version, request.body);
     }
 }

@@ -141,7 +141,8 @@ mod tests {
         let slice = bytes.slice(1..3);
         drop(bytes);
         assert_eq!(slice, &b"ec"[..]);
-        assert_ne!(take(capacity).as_ptr(), address, "still in use");
+        let other = take(capacity);
+        assert_ne!(other.as_ptr(), address, "still in use");
         drop(slice);
         let again = take(capacity);
         assert_eq!((again.as_ptr(), again.len()), (address, 0));
