@@ -53,6 +53,40 @@ async fn bytes_are_written_as_they_are() {
     goes_through(&[], &format!("value.converter={BYTES}\n"), 100_000).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_records_come_out_the_same() {
+    for codec in ["gzip", "snappy", "lz4", "zstd"] {
+        goes_through(&[("producer.compression.type", codec)], "", 50_000).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_finds_its_topics_by_their_names_also_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.txt");
+    let prefix = topic("matched");
+    let sink = sink("out", &output, &format!("{prefix}-[ab]")).replace("topics=", "topics.regex=")
+        + "consumer.override.metadata.max.age.ms=300\n";
+    let inputs = ["a", "b", "c"].map(|name| dir.path().join(format!("{name}.txt")));
+    let connectors = ["a", "b", "c"]
+        .map(|name| source(name, &dir.path().join(format!("{name}.txt")), &format!("{prefix}-{name}")));
+    let connectors: Vec<&str> = connectors.iter().map(String::as_str).chain([sink.as_str()]).collect();
+    // No topic is there yet. The one that does not match is written to first.
+    write_lines(&inputs[2], 0..10);
+    let mut worker = Worker::start(dir.path(), shared_broker().await, &[], &connectors);
+    let mut expected = 0;
+    for input in &inputs[..2] {
+        write_lines(input, 0..1_000);
+        expected += size(input);
+        await_that("the topic's lines to be written", || {
+            worker.assert_alive();
+            size(&output) >= expected
+        });
+    }
+    assert_eq!(worker.terminate(), Some(0));
+    assert_eq!(size(&output), expected);
+}
+
 /// Lines of the input that the output lacks.
 fn missing(input: &Path, output: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(output).unwrap_or_default();
