@@ -204,8 +204,9 @@ impl TokenSource {
     }
 
     async fn retrieve(&self) -> Result<Token, LoginError> {
-        let failed =
-            |origin: &str, reason| LoginError { origin: origin.to_owned(), reason, is_transient: false };
+        // Whoever rotates a file may be just about to write it.
+        let is_transient = matches!(self.origin, Origin::File(_));
+        let failed = |origin: &str, reason| LoginError { origin: origin.to_owned(), reason, is_transient };
         let (origin, text) = match &self.origin {
             Origin::Unsecured(unsecured) => ("sasl.jaas.config", unsecured.token(now_ms())),
             Origin::File(path) => {
@@ -217,7 +218,10 @@ impl TokenSource {
         };
         let token = Token::parse(&text, &self.claims).map_err(|reason| failed(origin, reason))?;
         if token.expires_at() <= now_ms() {
-            return Err(failed(origin, "the token has expired already; check this host's clock".to_owned()));
+            let reason = "the token has expired already; check this host's clock, and that tokens are renewed \
+                          where they come from";
+            // What comes next may be newer.
+            return Err(LoginError { is_transient: true, ..failed(origin, reason.to_owned()) });
         }
         Ok(token)
     }

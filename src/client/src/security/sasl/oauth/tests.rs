@@ -103,6 +103,36 @@ async fn a_token_may_be_in_a_file() {
     assert!(error.contains(URL_KEY) && error.contains(&url), "{error}");
 }
 
+/// Whoever rotates it may have truncated it, or not put it back yet.
+#[tokio::test]
+async fn a_file_without_a_usable_token_is_read_again() {
+    let folder = std::env::temp_dir().join(format!("crossdock-token-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("token.jwt");
+    let value = token(3600);
+    std::fs::write(&path, &value).unwrap();
+    let source = source(&[(URL_KEY, &format!("file://{}", path.display()))], "x=y").unwrap();
+    let expired = token(-5);
+    for (content, reason) in [
+        (None, "os error"),
+        (Some(""), "1 parts"),
+        (Some(&value[..9]), "parts"),
+        (Some(&*expired), "expired already"),
+    ] {
+        match content {
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let error = source.token().await.unwrap_err();
+        assert!(error.is_retriable() && !error.is_authentication(), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(reason) && text.contains("token.jwt"), "{text}");
+    }
+    std::fs::write(&path, &value).unwrap();
+    assert_eq!(source.token().await.unwrap().value(), value);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[tokio::test]
 async fn settings_choose_the_source_or_are_refused() {
     source(&[], "unsecuredLoginStringClaim_sub=a").unwrap().token().await.unwrap();
