@@ -54,6 +54,8 @@ pub(super) struct Shared {
 struct State {
     /// Requests that were (at least partly) written, in order.
     pending: VecDeque<Pending>,
+    /// Requests without an answer that are being written.
+    one_way: Vec<Pending>,
     closed: Option<Arc<str>>,
     /// When it was handed out, written to, or answered last.
     last_used: Instant,
@@ -63,8 +65,13 @@ struct State {
 
 impl Shared {
     pub(super) fn new(broker: Arc<str>, protocol: SecurityProtocol) -> Self {
-        let state =
-            State { pending: VecDeque::new(), closed: None, last_used: Instant::now(), muted_until: None };
+        let state = State {
+            pending: VecDeque::new(),
+            one_way: Vec::new(),
+            closed: None,
+            last_used: Instant::now(),
+            muted_until: None,
+        };
         Self {
             broker,
             protocol,
@@ -119,7 +126,7 @@ impl Shared {
         let now = Instant::now();
         let mut state = self.lock();
         let idle_at = state.last_used + max_idle;
-        if !state.pending.is_empty() {
+        if !state.pending.is_empty() || !state.one_way.is_empty() {
             return Some(now + max_idle);
         }
         if idle_at > now {
@@ -144,13 +151,13 @@ impl Shared {
     /// Closes once; later reasons are ignored. The request whose answer should have come next gets
     /// `culprit` as its error, if there is one.
     pub(super) fn close(&self, reason: Arc<str>, culprit: Option<String>) {
-        let pending = {
+        let (pending, one_way) = {
             let mut state = self.lock();
             if state.closed.is_some() {
                 return;
             }
             state.closed = Some(reason);
-            std::mem::take(&mut state.pending)
+            (std::mem::take(&mut state.pending), std::mem::take(&mut state.one_way))
         };
         self.closing.send_replace(true);
         let mut culprit = culprit;
@@ -164,6 +171,9 @@ impl Shared {
             // The caller may have gone; then nobody needs the error.
             let _ = waiting.reply.send(Err(error));
         }
+        for waiting in one_way {
+            let _ = waiting.reply.send(Err(self.lost(waiting.api, true)));
+        }
     }
 
     /// The error of a call that ends because the connection is closed.
@@ -173,12 +183,7 @@ impl Shared {
     }
 
     /// Notes requests as sent, before their first byte is written; false if the connection is closed.
-    fn register(
-        &self,
-        batch: &mut Vec<Outgoing>,
-        segments: &mut Segments,
-        one_way: &mut Vec<ReplySender>,
-    ) -> bool {
+    fn register(&self, batch: &mut Vec<Outgoing>, segments: &mut Segments) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
             return false;
@@ -186,11 +191,11 @@ impl Shared {
         state.last_used = Instant::now();
         for Outgoing { frame, answered, reply } in batch.drain(..) {
             segments.extend(frame.segments);
+            let request = Pending { correlation_id: frame.correlation_id, api: frame.api, reply };
             if answered {
-                let (correlation_id, api) = (frame.correlation_id, frame.api);
-                state.pending.push_back(Pending { correlation_id, api, reply });
+                state.pending.push_back(request);
             } else {
-                one_way.push(reply);
+                state.one_way.push(request);
             }
         }
         true
@@ -269,7 +274,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let mut batch = Vec::with_capacity(COALESCE);
-    let mut one_way = Vec::new();
+    let mut written = Vec::new();
     let mut segments = Segments::default();
     while queue.recv_many(&mut batch, COALESCE).await > 0 {
         if let Some(session) = shared.session.get().filter(|session| session.is_due())
@@ -279,20 +284,18 @@ where
             shared.close(format!("it could not be authenticated again: {error}").into(), None);
             return None;
         }
-        if !shared.register(&mut batch, &mut segments, &mut one_way) {
+        if !shared.register(&mut batch, &mut segments) {
             return None;
         }
-        let written = async {
+        let writing = async {
             write.write_all_buf(&mut segments).await?;
             write.flush().await
         };
-        if let Err(error) = written.await {
-            for reply in one_way.drain(..) {
-                let _ = reply.send(Err(shared.lost("Produce", true)));
-            }
+        if let Err(error) = writing.await {
             return Some(shared.broken("write", &error));
         }
-        for reply in one_way.drain(..) {
+        std::mem::swap(&mut shared.lock().one_way, &mut written);
+        for Pending { reply, .. } in written.drain(..) {
             let _ = reply.send(Ok(Bytes::new()));
         }
     }
@@ -319,7 +322,7 @@ pub(super) async fn write_frames<W: AsyncWrite + Unpin>(
     let api = frame.api;
     let mut segments = Segments::default();
     let mut batch = vec![Outgoing { frame, answered: true, reply }];
-    if !shared.register(&mut batch, &mut segments, &mut Vec::new()) {
+    if !shared.register(&mut batch, &mut segments) {
         return Err(shared.lost(api, false));
     }
     let written = async {

@@ -13,7 +13,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn pair() -> (Connection, DuplexStream) {
-    let (mine, peer) = tokio::io::duplex(1 << 16);
+    pair_with(1 << 16)
+}
+
+/// The stream holds so many bytes that nobody has read.
+fn pair_with(room: usize) -> (Connection, DuplexStream) {
+    let (mine, peer) = tokio::io::duplex(room);
     let (read, write) = tokio::io::split(mine);
     (Connection::start("peer:1".into(), "me", SecurityProtocol::Plaintext, read, write), peer)
 }
@@ -132,6 +137,22 @@ async fn a_frame_without_answer_is_done_once_it_is_written() {
     assert_eq!(reply.body().await.unwrap(), Bytes::new());
     assert_eq!(request(&mut peer).await.0, HeartbeatRequest::KEY);
     assert_eq!(connection.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_without_answer_that_is_cut_off_may_have_been_sent() {
+    let (connection, mut peer) = pair_with(16);
+    let head = connection.head(HeartbeatRequest::KEY, 0, 1);
+    let frame = Frame::encode(&head, &HeartbeatRequest::default()).unwrap();
+    let reply = connection.send(frame, Instant::now() + 60 * SECOND, 60 * SECOND, false).await.unwrap();
+    peer.read_i32().await.unwrap();
+    let idle = tokio::spawn(io::close_when_idle(connection.shared.clone(), SECOND));
+    tokio::time::sleep(5 * SECOND).await;
+    assert!(connection.is_open(), "it is being written");
+    connection.close("a test");
+    idle.await.unwrap();
+    let error = reply.body().await.unwrap_err();
+    assert!(error.outcome_unknown(), "{error}");
 }
 
 #[tokio::test]
