@@ -1,8 +1,8 @@
 //! Metadata: asked for on demand, by hint and by age.
 //!
 //! Every caller enters a ticket. One of them holds the lock, asks the cluster for the union of all open
-//! tickets and settles them; the others find theirs settled when they get the lock. A caller that goes
-//! away takes its ticket with it, and the next one asks.
+//! tickets that let topics be created as its own does, and settles them; the others find theirs settled when
+//! they get the lock. A caller that goes away takes its ticket with it, and the next one asks.
 
 use super::pool::Target;
 use super::{Cluster, Inner, attempt};
@@ -26,6 +26,9 @@ use tracing::Instrument;
 /// Metadata 13: a broker may send clients back to their bootstrap servers (KIP-1102).
 const MAX_VERSION: i16 = 13;
 
+/// A topic that the cluster lacks is asked for at least this long after it was wanted last.
+const MISSING_KEPT: Duration = Duration::from_secs(300);
+
 #[derive(Debug, Default)]
 pub(super) struct Refresher {
     asking: tokio::sync::Mutex<()>,
@@ -35,8 +38,9 @@ pub(super) struct Refresher {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Topics that were asked for by name, and are kept up to date.
-    known: BTreeSet<Arc<str>>,
+    /// Topics that were asked for by name, and are kept up to date; and when they were asked for by name, or
+    /// were there, last.
+    known: BTreeMap<Arc<str>, Instant>,
     next_ticket: u64,
     tickets: BTreeMap<u64, Ticket>,
     background_runs: bool,
@@ -90,7 +94,7 @@ impl Cluster {
         if let Some(settled) = ticket.settled() {
             return settled.map(|()| self.metadata());
         }
-        let union = self.inner.refresher.lock().union();
+        let union = self.inner.refresher.lock().union(ticket.id);
         let answer = self.ask(&union).await;
         let outcome = answer.map(|answer| self.publish(answer, union.all));
         self.inner.refresher.lock().settle(&union, &outcome);
@@ -205,6 +209,8 @@ impl Cluster {
     fn publish(&self, answer: MetadataResponse, all: bool) {
         self.inner.snapshot.send_modify(|snapshot| *snapshot = Arc::new(snapshot.updated(answer, all)));
         let snapshot = self.metadata();
+        let keep = MISSING_KEPT.max(self.inner.config.metadata_max_age * 2);
+        self.inner.refresher.lock().forget_missing(&snapshot, Instant::now(), keep);
         if !snapshot.brokers.is_empty() {
             for pool in [&self.inner.pool, &self.pool] {
                 pool.drop_bootstrap();
@@ -262,7 +268,8 @@ impl Refresher {
     fn enter(&self, topics: TopicSelection, auto_create: bool) -> TicketGuard<'_> {
         let mut state = self.lock();
         if let TopicSelection::Named(names) = &topics {
-            state.known.extend(names.iter().cloned());
+            let now = Instant::now();
+            state.known.extend(names.iter().map(|name| (name.clone(), now)));
         }
         let id = state.next_ticket;
         state.next_ticket += 1;
@@ -276,22 +283,39 @@ impl Refresher {
 }
 
 impl State {
-    /// All open tickets in one.
-    fn union(&self) -> Union {
-        let mut union = Union::default();
-        for (id, ticket) in self.tickets.iter().filter(|(_, t)| t.settled.is_none()) {
+    /// The open tickets in one that agree with `own` on whether topics may be created: nobody's topics are
+    /// created because others are.
+    fn union(&self, own: u64) -> Union {
+        let auto_create = self.tickets.get(&own).is_some_and(|t| t.auto_create);
+        let mut union = Union { auto_create, ..Union::default() };
+        let agrees = |t: &Ticket| t.settled.is_none() && t.auto_create == auto_create;
+        for (id, ticket) in self.tickets.iter().filter(|(_, t)| agrees(t)) {
             match &ticket.topics {
                 TopicSelection::None => {}
-                TopicSelection::Known => union.names.extend(self.known.iter().cloned()),
+                TopicSelection::Known => union.names.extend(self.known.keys().cloned()),
                 TopicSelection::Named(names) | TopicSelection::Once(names) => {
                     union.names.extend(names.iter().cloned())
                 }
                 TopicSelection::All => union.all = true,
             }
-            union.auto_create |= ticket.auto_create;
             union.tickets.push(*id);
         }
         union
+    }
+
+    /// Topics that the cluster has not had for as long as `keep` are not asked for any more, until somebody
+    /// names them again.
+    fn forget_missing(&mut self, snapshot: &MetadataSnapshot, now: Instant, keep: Duration) {
+        let is_missing = |name: &Arc<str>| {
+            let info = snapshot.topics.get(name);
+            info.is_none_or(|info| info.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        };
+        self.known.retain(|name, last| {
+            if !is_missing(name) {
+                *last = now;
+            }
+            now.duration_since(*last) < keep
+        });
     }
 
     fn settle(&mut self, union: &Union, outcome: &Result<(), ClientError>) {
@@ -318,5 +342,62 @@ impl TicketGuard<'_> {
 impl Drop for TicketGuard<'_> {
     fn drop(&mut self) {
         self.refresher.lock().tickets.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
+
+    fn named(name: &str) -> TopicSelection {
+        TopicSelection::Named(vec![name.into()])
+    }
+
+    fn asked(union: &Union) -> (bool, Vec<&str>, usize) {
+        (union.auto_create, union.names.iter().map(|name| &**name).collect(), union.tickets.len())
+    }
+
+    #[test]
+    fn topics_are_not_created_because_others_may_be() {
+        let refresher = Refresher::default();
+        drop(refresher.enter(named("deleted"), false));
+        let (by_age, other) =
+            (refresher.enter(TopicSelection::Known, false), refresher.enter(named("b"), false));
+        let create = refresher.enter(named("new"), true);
+        assert_eq!(asked(&refresher.lock().union(create.id)), (true, vec!["new"], 1));
+        assert_eq!(asked(&refresher.lock().union(by_age.id)), (false, vec!["b", "deleted", "new"], 2));
+        let union = refresher.lock().union(other.id);
+        refresher.lock().settle(&union, &Ok(()));
+        assert!(by_age.settled().is_some() && create.settled().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn topics_that_are_gone_for_long_are_forgotten() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let refresher = Refresher::default();
+        let topic = |name: &str, error: ErrorCode| {
+            MetadataResponseTopic::default().with_name(Some(topic_name(name))).with_error_code(error.0)
+        };
+        let snapshot = |gone: ErrorCode| {
+            let topics = vec![topic("here", ErrorCode::NONE), topic("gone", gone)];
+            MetadataSnapshot::default().updated(MetadataResponse::default().with_topics(topics), true)
+        };
+        let known_after = |wait: u32, gone: ErrorCode| {
+            let refresher = &refresher;
+            async move {
+                tokio::time::advance(MINUTE * wait).await;
+                let mut state = refresher.lock();
+                state.forget_missing(&snapshot(gone), Instant::now(), 10 * MINUTE);
+                state.known.keys().map(|name| name.to_string()).collect::<Vec<_>>()
+            }
+        };
+        let missing = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        drop(refresher.enter(TopicSelection::Named(vec!["gone".into(), "here".into()]), true));
+        assert_eq!(known_after(9, ErrorCode::NONE).await, ["gone", "here"]);
+        assert_eq!(known_after(9, missing).await, ["gone", "here"], "it was there 9 minutes ago");
+        drop(refresher.enter(named("gone"), true));
+        assert_eq!(known_after(9, missing).await, ["gone", "here"], "it was wanted 9 minutes ago");
+        assert_eq!(known_after(1, missing).await, ["here"]);
     }
 }
