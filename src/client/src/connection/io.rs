@@ -56,6 +56,8 @@ struct State {
     pending: VecDeque<Pending>,
     /// Requests without an answer that are being written.
     one_way: Vec<Pending>,
+    /// Told once nothing is pending.
+    all_answered: Option<oneshot::Sender<()>>,
     closed: Option<Arc<str>>,
     /// When it was handed out, written to, or answered last.
     last_used: Instant,
@@ -68,6 +70,7 @@ impl Shared {
         let state = State {
             pending: VecDeque::new(),
             one_way: Vec::new(),
+            all_answered: None,
             closed: None,
             last_used: Instant::now(),
             muted_until: None,
@@ -211,7 +214,16 @@ impl Shared {
             let mut state = self.lock();
             state.last_used = Instant::now();
             match state.pending.front() {
-                Some(first) if first.correlation_id == id => state.pending.pop_front(),
+                Some(first) if first.correlation_id == id => {
+                    let first = state.pending.pop_front();
+                    if state.pending.is_empty()
+                        && let Some(waiting) = state.all_answered.take()
+                    {
+                        // The writer may have been stopped.
+                        let _ = waiting.send(());
+                    }
+                    first
+                }
                 Some(first) => {
                     return Err(format!(
                         "a response has id {id} where {} was expected",
@@ -227,6 +239,21 @@ impl Shared {
             let _ = waiting.reply.send(Ok(frame));
         }
         Ok(())
+    }
+
+    /// Waits until all that was sent is answered; for ever if the connection is closed, which stops the writer.
+    pub(super) async fn all_answered(&self) {
+        let answered = {
+            let mut state = self.lock();
+            if state.pending.is_empty() {
+                return;
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.all_answered = Some(sender);
+            receiver
+        };
+        // Only another wait would drop it, and the writer is the only one that waits.
+        let _ = answered.await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -277,8 +304,8 @@ where
     let mut written = Vec::new();
     let mut segments = Segments::default();
     while queue.recv_many(&mut batch, COALESCE).await > 0 {
-        if let Some(session) = shared.session.get().filter(|session| session.is_due())
-            && let Err(error) = session.renew(shared, write).await
+        if let Some(session) = shared.session.get()
+            && let Err(error) = session.keep(shared, write).await
         {
             // What waits was not sent, and is dropped after the reason is known.
             shared.close(format!("it could not be authenticated again: {error}").into(), None);

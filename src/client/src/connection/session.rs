@@ -1,21 +1,26 @@
 //! Authentication of a connection: first when it is opened, again before its session ends (KIP-368).
 //!
 //! The broker takes nothing but the exchange until it is over. So the writer itself does it, between two
-//! writes, when the time has come; requests wait in its queue meanwhile, and those in flight are answered
-//! before the exchange is, as all answers are in the order of their requests.
+//! writes, when the time has come and the credentials are at hand; requests wait in its queue meanwhile. It
+//! begins when those in flight are answered: the broker may hold them for longer than an exchange may take. A
+//! token that has to be fetched first is fetched in a task, beside which the session is used on.
 
 use super::codec::{Frame, FrameHead, api_name, decode_response};
 use super::io::{Shared, write_frames};
 use super::{ApiVersions, Connection};
 use crate::error::ClientError;
-use crate::security::{Sasl, Wire, authenticate, authenticate_version, renew_after};
+use crate::security::{Ready, Sasl, Wire, authenticate, authenticate_version, renew_after};
 use crate::sync::lock;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::{Request, StrBytes};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncWrite;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+/// After a failure, a token is asked for again after this.
+const FETCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// A session that the broker ends unless it is renewed.
 #[derive(Debug)]
@@ -24,7 +29,25 @@ pub(super) struct Session {
     version: i16,
     client_id: StrBytes,
     timeout: Duration,
-    renew_at: Mutex<Instant>,
+    term: Mutex<Term>,
+    /// Gets a token for the next exchange.
+    fetch: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How long an authentication holds.
+#[derive(Debug, Clone, Copy)]
+struct Term {
+    renew_at: Instant,
+    /// Nothing may be sent any more without another exchange.
+    ends_at: Instant,
+}
+
+impl Term {
+    fn new(lifetime: Duration) -> Self {
+        let now = Instant::now();
+        // The broker's clock started earlier than ours, by what its answer took.
+        Self { renew_at: now + renew_after(lifetime), ends_at: now + lifetime.mul_f64(0.97) }
+    }
 }
 
 impl Session {
@@ -33,7 +56,7 @@ impl Session {
     pub(super) async fn open(
         connection: &Connection,
         sasl: &Sasl,
-        ready: crate::security::Ready,
+        ready: Ready,
         deadline: Instant,
         timeout: Duration,
     ) -> Result<Option<Self>, ClientError> {
@@ -45,39 +68,79 @@ impl Session {
             version,
             client_id: connection.client_id.clone(),
             timeout,
-            renew_at: Mutex::new(Instant::now() + renew_after(lifetime)),
+            term: Mutex::new(Term::new(lifetime)),
+            fetch: Mutex::default(),
         }))
     }
 
     /// A session by PLAIN that is due at once.
     #[cfg(test)]
     pub(super) fn due() -> Self {
+        Self::due_by(Sasl::plain("u", "p"))
+    }
+
+    /// A session that is due at once.
+    #[cfg(test)]
+    pub(super) fn due_by(sasl: Sasl) -> Self {
         Self {
-            sasl: Sasl::plain("u", "p"),
+            sasl,
             version: 1,
             client_id: StrBytes::from_static_str("me"),
             timeout: Duration::from_secs(1),
-            renew_at: Mutex::new(Instant::now()),
+            term: Mutex::new(Term { renew_at: Instant::now(), ends_at: Instant::now() + FETCH_PAUSE }),
+            fetch: Mutex::default(),
         }
     }
 
-    pub(super) fn is_due(&self) -> bool {
-        *lock(&self.renew_at) <= Instant::now()
-    }
-
-    /// Authenticates again. To be called by the writer only, with nothing half written.
-    pub(super) async fn renew<W: AsyncWrite + Unpin>(
+    /// Authenticates again if it is time to, and the credentials are at hand or cannot be done without any
+    /// longer. To be called by the writer only, with nothing half written.
+    pub(super) async fn keep<W: AsyncWrite + Unpin>(
         &self,
         shared: &Shared,
         write: &mut W,
     ) -> Result<(), ClientError> {
-        let ready = self.sasl.prepare().await?;
+        let (term, now) = (*lock(&self.term), Instant::now());
+        if now < term.renew_at {
+            return Ok(());
+        }
+        let ready = match self.sasl.at_hand() {
+            Some(ready) => ready,
+            None if now < term.ends_at => {
+                self.fetch(&shared.broker);
+                return Ok(());
+            }
+            None => self.sasl.prepare().await?,
+        };
+        shared.all_answered().await;
+        self.renew(ready, shared, write).await
+    }
+
+    /// Sees to it that a token is being fetched.
+    fn fetch(&self, broker: &Arc<str>) {
+        let mut fetch = lock(&self.fetch);
+        if fetch.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let (sasl, broker) = (self.sasl.clone(), broker.clone());
+        *fetch = Some(tokio::spawn(async move {
+            if let Err(error) = sasl.prepare().await {
+                tracing::warn!(broker = &*broker, %error, "no token to renew a session with; it is asked for again");
+                tokio::time::sleep(FETCH_PAUSE).await;
+            }
+        }));
+    }
+
+    async fn renew<W: AsyncWrite + Unpin>(
+        &self,
+        ready: Ready,
+        shared: &Shared,
+        write: &mut W,
+    ) -> Result<(), ClientError> {
         let lifetime =
             authenticate(ready, self.version, &mut Renewing { session: self, shared, write }).await?;
         tracing::debug!(broker = &*shared.broker, mechanism = self.sasl.mechanism(), "authenticated again");
         // A broker that does not limit the session any longer is asked again in a day.
-        let after = lifetime.map_or(Duration::from_secs(86_400), renew_after);
-        *lock(&self.renew_at) = Instant::now() + after;
+        *lock(&self.term) = Term::new(lifetime.unwrap_or(Duration::from_secs(86_400)));
         Ok(())
     }
 }

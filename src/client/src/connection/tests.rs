@@ -167,6 +167,17 @@ async fn dropping_the_handle_closes_the_stream_after_what_is_queued() {
     assert!(reply.body().await.unwrap_err().outcome_unknown());
 }
 
+/// The peer's part of an authentication.
+async fn authenticate(peer: &mut DuplexStream) {
+    let (key, version, id) = request(peer).await;
+    assert_eq!((key, version), (SaslHandshakeRequest::KEY, 1));
+    answer(peer, id, &SaslHandshakeResponse::default(), 1).await;
+    let (key, _, id) = request(peer).await;
+    assert_eq!(key, SaslAuthenticateRequest::KEY);
+    let renewed = SaslAuthenticateResponse::default().with_session_lifetime_ms(60_000);
+    answer(peer, id, &renewed, 1).await;
+}
+
 /// What was sent before is answered before, what comes meanwhile waits.
 #[tokio::test]
 async fn a_session_is_renewed_between_requests() {
@@ -180,14 +191,8 @@ async fn a_session_is_renewed_between_requests() {
     let (_, _, first_id) = request(&mut peer).await;
     connection.shared.session.set(Session::due()).unwrap();
     let broker = async {
-        let (key, version, handshake) = request(&mut peer).await;
-        assert_eq!((key, version), (SaslHandshakeRequest::KEY, 1));
         answer(&mut peer, first_id, &HeartbeatResponse::default().with_error_code(1), 0).await;
-        answer(&mut peer, handshake, &SaslHandshakeResponse::default(), 1).await;
-        let (key, _, id) = request(&mut peer).await;
-        assert_eq!(key, SaslAuthenticateRequest::KEY);
-        let renewed = SaslAuthenticateResponse::default().with_session_lifetime_ms(60_000);
-        answer(&mut peer, id, &renewed, 1).await;
+        authenticate(&mut peer).await;
         for _ in 0..2 {
             let (key, _, id) = request(&mut peer).await;
             assert_eq!(key, HeartbeatRequest::KEY);
@@ -197,6 +202,70 @@ async fn a_session_is_renewed_between_requests() {
     let (second, third, ()) = tokio::join!(heartbeat(&connection), heartbeat(&connection), broker);
     assert_eq!(first.await.unwrap().unwrap().error_code, 1);
     assert_eq!([second, third].map(|answer| answer.unwrap().error_code), [2, 2]);
+}
+
+/// The time for each answer of the exchange begins when nothing is before it.
+#[tokio::test(start_paused = true)]
+async fn a_session_is_renewed_behind_a_request_that_is_held_for_long() {
+    let (mut connection, mut peer) = pair();
+    connection.versions = versions();
+    let connection = Arc::new(connection);
+    let long = || {
+        let connection = connection.clone();
+        tokio::spawn(async move { connection.call(4, 60 * SECOND, |_| HeartbeatRequest::default()).await })
+    };
+    let held = long();
+    let (_, _, held_id) = request(&mut peer).await;
+    connection.shared.session.set(Session::due()).unwrap();
+    let next = long();
+    tokio::time::sleep(30 * SECOND).await;
+    answer(&mut peer, held_id, &HeartbeatResponse::default(), 0).await;
+    authenticate(&mut peer).await;
+    let (_, _, id) = request(&mut peer).await;
+    answer(&mut peer, id, &HeartbeatResponse::default(), 0).await;
+    held.await.unwrap().unwrap();
+    next.await.unwrap().unwrap();
+}
+
+/// An identity provider that is slow stops nothing while the session holds.
+#[tokio::test]
+async fn a_session_is_used_while_a_token_for_the_next_is_waited_for() {
+    let provider = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", provider.local_addr().unwrap());
+    let security = crate::security::Security::read(|key| match key {
+        "security.protocol" => Some("SASL_PLAINTEXT"),
+        "sasl.mechanism" => Some("OAUTHBEARER"),
+        "sasl.oauthbearer.token.endpoint.url" => Some(&*url),
+        "sasl.jaas.config" => Some("a.OAuthBearerLoginModule required clientId=\"me\" clientSecret=\"x\";"),
+        _ => None,
+    });
+    let sasl = security.unwrap().sasl.unwrap();
+    let (mut connection, mut peer) = pair();
+    connection.versions = versions();
+    connection.shared.session.set(Session::due_by(sasl.clone())).unwrap();
+    for _ in 0..2 {
+        let broker = async {
+            let (key, _, id) = request(&mut peer).await;
+            assert_eq!(key, HeartbeatRequest::KEY);
+            answer(&mut peer, id, &HeartbeatResponse::default(), 0).await;
+        };
+        let (call, ()) = tokio::join!(heartbeat(&connection), broker);
+        call.unwrap();
+    }
+
+    let (mut socket, _) = provider.accept().await.unwrap();
+    let token = "e30.eyJzdWIiOiJhIiwiZXhwIjo5OTk5OTk5OTk5fQ.x";
+    let body = format!(r#"{{"access_token":"{token}"}}"#);
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    sasl.prepare().await.unwrap();
+    let broker = async {
+        authenticate(&mut peer).await;
+        let (_, _, id) = request(&mut peer).await;
+        answer(&mut peer, id, &HeartbeatResponse::default(), 0).await;
+    };
+    let (call, ()) = tokio::join!(heartbeat(&connection), broker);
+    call.unwrap();
 }
 
 #[tokio::test]

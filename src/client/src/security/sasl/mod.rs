@@ -11,7 +11,7 @@
 //! # How data flows
 //!
 //! ```text
-//! Sasl::prepare ─▶ Ready (token at hand) ─▶ session::authenticate ─▶ SaslHandshake, SaslAuthenticate…
+//! Sasl::prepare, at_hand ─▶ Ready (token at hand) ─▶ session::authenticate ─▶ SaslHandshake, SaslAuthenticate…
 //! ```
 //!
 //! Kerberos (GSSAPI) is not supported.
@@ -33,6 +33,7 @@ use super::Secret;
 use super::scram::{Mechanism, ScramClient};
 use crate::error::ClientError;
 use exchange::Exchange;
+use futures_util::FutureExt;
 use oauth::TokenSource;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -75,6 +76,18 @@ impl Sasl {
         Self { credentials: Arc::new(Credentials::Plain { username, password }) }
     }
 
+    /// The credentials, if nothing has to be waited for.
+    pub(crate) fn at_hand(&self) -> Option<Ready> {
+        match &*self.credentials {
+            Credentials::OAuth(source) => {
+                let token = source.at_hand()?;
+                Some(self.ready(Exchange::oauth(token.value(), source.extensions())))
+            }
+            // These wait for nothing.
+            Credentials::Plain { .. } | Credentials::Scram { .. } => self.prepare().now_or_never()?.ok(),
+        }
+    }
+
     /// Gets a token if the mechanism needs one; so before a socket is opened that would wait for it.
     /// Cancel-safe.
     pub(crate) async fn prepare(&self) -> Result<Ready, ClientError> {
@@ -87,6 +100,10 @@ impl Sasl {
             }
             Credentials::OAuth(source) => Exchange::oauth(source.token().await?.value(), source.extensions()),
         };
-        Ok(Ready { mechanism: self.mechanism(), exchange })
+        Ok(self.ready(exchange))
+    }
+
+    fn ready(&self, exchange: Exchange) -> Ready {
+        Ready { mechanism: self.mechanism(), exchange }
     }
 }

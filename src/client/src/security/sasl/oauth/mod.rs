@@ -174,6 +174,12 @@ impl TokenSource {
         &self.extensions
     }
 
+    /// A token that is not due for another, unless one is being got at present.
+    pub(super) fn at_hand(&self) -> Option<Arc<Token>> {
+        let current = self.current.try_lock().ok()?;
+        current.as_ref().filter(|c| now_ms() < c.refresh_at).map(|c| c.token.clone())
+    }
+
     /// A token that is not expired. Cancel-safe.
     pub(super) async fn token(&self) -> Result<Arc<Token>, ClientError> {
         let mut current = self.current.lock().await;
