@@ -66,6 +66,7 @@ impl Facts {
                     if presented.is_empty() { "no name at all".to_owned() } else { presented.join(", ") };
                 self.name(&expected.to_str(), &presented)
             }
+            CertificateError::Other(other) => format!("its certificate is refused: {}", other.0),
             other => format!("its certificate is refused: {other}"),
         }
     }

@@ -9,9 +9,10 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use std::collections::HashSet;
 use std::sync::Arc;
+use thiserror::Error as ThisError;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 #[derive(Debug)]
@@ -37,8 +38,13 @@ impl ServerCertVerifier for Verifier {
         let name = match verified {
             Ok(verified) => return Ok(verified),
             Err(error) if is_about_name(&error) => Err(error),
-            Err(error) if !self.trusted.contains(end_entity) => return Err(error),
-            Err(_) => {
+            Err(error) => {
+                if let Some(old) = OldCertificate::find(end_entity) {
+                    return Err(CertificateError::Other(OtherError(Arc::new(old))).into());
+                }
+                if !self.trusted.contains(end_entity) {
+                    return Err(error);
+                }
                 rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)
             }
         };
@@ -71,6 +77,23 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Java takes such a broker if the certificate is trusted; rustls does not even check a signature by its key.
+#[derive(Debug, ThisError)]
+#[error(
+    "it is of X.509 version {version}: give the broker one of version 3, with its names as subjectAltName"
+)]
+struct OldCertificate {
+    version: u32,
+}
+
+impl OldCertificate {
+    fn find(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let version = parsed.version().0.saturating_add(1);
+        (version < 3).then_some(Self { version })
+    }
+}
+
 fn is_about_name(error: &Error) -> bool {
     use CertificateError::{NotValidForName, NotValidForNameContext};
     matches!(error, Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
@@ -94,5 +117,32 @@ fn common_name_matches(certificate: &CertificateDer<'_>, server_name: &ServerNam
     match (name.strip_prefix("*."), host.split_once('.')) {
         (Some(domain), Some((_, rest))) => domain.contains('.') && domain.eq_ignore_ascii_case(rest),
         _ => name.eq_ignore_ascii_case(host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::explain::Facts;
+    use super::*;
+    use rustls::RootCertStore;
+    use rustls::pki_types::pem::PemObject;
+
+    #[test]
+    fn a_certificate_of_version_1_is_refused_with_a_reason() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/security/v1.pem");
+        let old = CertificateDer::from_pem_file(path).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(old.clone()).unwrap();
+        let provider = Arc::new(super::super::default_provider());
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let facts = Facts { trust: "x".to_owned(), has_identity: false, protocols: "y".to_owned() };
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        for (is_trusted, checks_name) in [(true, true), (true, false), (false, true)] {
+            let trusted = is_trusted.then(|| old.clone()).into_iter().collect();
+            let verifier = Verifier { chain: chain.clone(), trusted, checks_name };
+            let error = verifier.verify_server_cert(&old, &[], &name, &[], UnixTime::now()).unwrap_err();
+            let text = facts.explain(&error);
+            assert!(text.contains("X.509 version 1") && text.contains("version 3"), "{text}");
+        }
     }
 }
