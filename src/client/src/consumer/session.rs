@@ -115,7 +115,13 @@ impl FetchSession {
     pub(super) fn answered(&mut self, code: ErrorCode, id: i32, complete: bool) -> bool {
         let was_full = self.epoch == FULL;
         match code {
-            ErrorCode::NONE if !complete => self.lost(),
+            ErrorCode::NONE if !complete => {
+                if was_full {
+                    // The broker keeps it; the next full request closes it.
+                    self.id = id;
+                }
+                self.lost();
+            }
             // The broker keeps no session (any more).
             ErrorCode::NONE if id == 0 => self.forget_all(),
             ErrorCode::NONE if was_full => {
