@@ -5,7 +5,9 @@ use crossdock_wire::WireError;
 use std::sync::Arc;
 
 /// Why a consumer cannot go on, with one partition or at all. An error about one partition is told
-/// once; the partition then rests until [`crate::Consumer::seek`].
+/// once; the partition then rests until [`crate::Consumer::seek`]. What can be mended from outside does not make it rest: a
+/// lacking permission is told once and asked for again until it is there; a refused login or TLS handshake is told each
+/// time that it is tried again, with the pauses of `retry.backoff.max.ms`.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConsumerError {

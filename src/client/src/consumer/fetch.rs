@@ -43,7 +43,7 @@ pub(super) async fn fetch(
         Ok(answer) => answer,
         Err(error) => {
             session.lost();
-            return failed(node, error, partitions);
+            return failed(shared, node, error, partitions);
         }
     };
     let code = ErrorCode(response.error_code);
@@ -92,8 +92,15 @@ async fn call(
     Ok((is_full, by_id, response))
 }
 
-fn failed(node: NodeId, error: ClientError, partitions: Vec<Asked>) -> Vec<(Asked, Fetched)> {
+fn failed(
+    shared: &Shared,
+    node: NodeId,
+    error: ClientError,
+    partitions: Vec<Asked>,
+) -> Vec<(Asked, Fetched)> {
     match &error {
+        // Credentials and certificates may be renewed: the application hears of it, and decides.
+        _ if error.is_authentication() => shared.report_refusal(error),
         // A broken answer may be an accident of this connection, which is closed now.
         ClientError::Protocol { .. } => tracing::warn!(%node, %error, "a fetch failed and is repeated"),
         _ if error.is_retriable() => tracing::info!(%node, %error, "a fetch failed and is repeated"),
@@ -272,4 +279,37 @@ fn read_partition(shared: &Shared, asked: &Asked, data: PartitionData, budget: &
         options,
         budget,
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Cluster;
+    use crate::config::ClientConfig;
+    use crate::consumer::ConsumerConfig;
+    use std::collections::BTreeMap;
+
+    #[tokio::test]
+    async fn a_refused_login_is_told_and_the_fetch_is_repeated() {
+        let cluster = Cluster::new(ClientConfig::new("127.0.0.1:1").unwrap());
+        let shared = Shared::new(cluster, ConsumerConfig::from_map(&BTreeMap::new()).unwrap());
+        let asked = |partition| Asked {
+            tp: TopicPartition::new("t", partition),
+            topic_id: Uuid::nil(),
+            stamp: 1,
+            offset: 0,
+            offset_epoch: -1,
+            leader_epoch: -1,
+        };
+        let refused = || ClientError::TlsHandshake { broker: "b:1".into(), reason: "expired".to_owned() };
+        for _ in 0..2 {
+            let answers = failed(&shared, NodeId(1), refused(), vec![asked(0), asked(1)]);
+            assert!(answers.len() == 2 && answers.iter().all(|(_, f)| matches!(f, Fetched::Nothing)));
+        }
+        let told = shared.take_change().unwrap();
+        assert!(matches!(told, Err(super::super::ConsumerError::Client(e)) if e.is_authentication()));
+        assert!(shared.take_change().is_none(), "once for all that wait to be told");
+        let answers = failed(&shared, NodeId(1), ClientError::Closed, vec![asked(0)]);
+        assert!(matches!(answers[0].1, Fetched::Failed(_)));
+    }
 }

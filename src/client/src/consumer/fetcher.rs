@@ -95,6 +95,7 @@ async fn ask(shared: Arc<Shared>, question: Question, mut session: Box<FetchSess
                 if error.refreshes_metadata() {
                     shared.cluster.request_refresh();
                 }
+                shared.report_if_refused(error);
                 HashMap::new()
             });
             Answer::Offsets(partitions, offsets)
@@ -102,6 +103,7 @@ async fn ask(shared: Arc<Shared>, question: Question, mut session: Box<FetchSess
         Question::Agreements { node, partitions } => {
             let agreements = lookup::agreements(&shared, node, &partitions).await.unwrap_or_else(|error| {
                 tracing::info!(%node, %error, "positions could not be checked after a change of leader; it is tried again");
+                shared.report_if_refused(error);
                 Agreements::default()
             });
             Answer::Agreements(partitions, agreements)
@@ -114,9 +116,7 @@ async fn ask(shared: Arc<Shared>, question: Question, mut session: Box<FetchSess
             let create = shared.config.allow_auto_create_topics;
             if let Err(error) = shared.cluster.refresh(TopicSelection::Named(topics), create).await {
                 tracing::warn!(%error, "the leaders of partitions could not be looked up");
-                if error.is_authentication() {
-                    shared.report_refusal(error);
-                }
+                shared.report_if_refused(error);
             }
             Answer::Metadata
         }

@@ -46,6 +46,11 @@ pub(super) async fn committed(
         }
         Err(error @ ClientError::Exhausted { .. }) => {
             tracing::warn!(group = &**group, %error, "committed offsets are asked for again");
+            shared.report_if_refused(error);
+            Ok(None)
+        }
+        Err(error) if error.is_authentication() => {
+            shared.report_refusal(error);
             Ok(None)
         }
         Err(error) if error.is_retriable() => Ok(None),

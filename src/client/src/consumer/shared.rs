@@ -307,6 +307,13 @@ impl Shared {
         }
     }
 
+    /// As [`Self::report_refusal`], if it is one.
+    pub(super) fn report_if_refused(&self, error: ClientError) {
+        if error.is_authentication() {
+            self.report_refusal(error);
+        }
+    }
+
     /// The membership has ended by an error.
     pub(super) fn fail(&self, error: ConsumerError) {
         let mut inner = self.lock();

@@ -8,7 +8,7 @@
 //!  Held ─ release ─▶ NeedsCommitted ─▶ NeedsReset ─▶ Active ◀─▶ fetched runs in the ready queue
 //!                        └──── committed offset ───────▶ ▲ ▲
 //!                                         seek ──────────┘ └─▶ Unvalidated (the leader changed)
-//!                                                             Resting (failed, being revoked)
+//!                                                             Resting (failed), Leaving (being revoked)
 //! ```
 //!
 //! `plan` says what to ask; `leader` follows leaders, and checks positions when they change.
@@ -22,7 +22,7 @@ pub(super) use plan::{Asked, Question};
 use super::config::OffsetReset;
 use super::error::ConsumerError;
 use super::records::{FetchedRecords, Region};
-use crate::error::{BrokerError, ErrorCode};
+use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::{MetadataSnapshot, NodeId, TopicPartition};
 use leader::Following;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -79,6 +79,8 @@ struct Partition {
     asked: bool,
     retry_at: Option<Instant>,
     failures: u32,
+    /// The application was told that the partition is refused for now, and it was not read since.
+    told_refusal: Option<ErrorCode>,
     queued: usize,
     /// The turn in which it last got records: those that waited longest come first in a fetch.
     served: u64,
@@ -93,6 +95,8 @@ enum Phase {
     /// The leader changed: whether its log holds what is before the fetch offset has to be asked.
     Unvalidated,
     Resting,
+    /// Being given up; nothing brings it back.
+    Leaving,
 }
 
 #[derive(Debug)]
@@ -192,7 +196,7 @@ impl State {
         self.last_stamp += 1;
         for tp in partitions {
             if let Some(partition) = self.partitions.get_mut(tp) {
-                partition.phase = Phase::Resting;
+                partition.phase = Phase::Leaving;
                 partition.stamp = self.last_stamp;
             }
         }
@@ -239,9 +243,10 @@ impl State {
         self.partitions.get(tp).map_or(-1, |p| p.position_epoch)
     }
 
-    /// Whether every partition that is at work knows its position.
+    /// Whether every partition that is at work knows its position, or has an error to be taken.
     pub(super) fn all_located(&self) -> bool {
-        self.partitions.values().all(|p| p.position.is_some() || p.phase == Phase::Resting)
+        let idle = |p: &Partition| matches!(p.phase, Phase::Resting | Phase::Leaving);
+        self.partitions.values().all(|p| p.position.is_some() || p.queued > 0 || idle(p))
     }
 
     /// Sets the position; false if the partition is not assigned.
@@ -258,7 +263,8 @@ impl State {
         partition.asked = false;
         partition.retry_at = None;
         partition.failures = 0;
-        if partition.phase != Phase::Held {
+        partition.told_refusal = None;
+        if !matches!(partition.phase, Phase::Held | Phase::Leaving) {
             partition.phase = Phase::Active;
         }
         self.discard(|of| of == tp);
@@ -283,7 +289,7 @@ impl State {
                 partition.position = Some(records.next_offset);
                 partition.position_epoch = records.leader_epoch;
             }
-            Err(_) => partition.phase = Phase::Resting,
+            Err(_) => {}
         }
         Some(ready.item)
     }
@@ -309,7 +315,7 @@ impl State {
                     }
                 },
                 Ok(None) => self.retry(now, &asked),
-                Err(error) => self.rest(asked, error.clone()),
+                Err(error) => self.failed(now, asked, error.clone()),
             }
         }
     }
@@ -331,7 +337,7 @@ impl State {
                 Some(Ok(offset)) if offset < 0 => partition.phase = Phase::NeedsReset(OffsetReset::Latest),
                 // Without an epoch: what was looked up just now need not be checked.
                 Some(Ok(offset)) => partition.locate(Located { offset, leader_epoch: -1 }),
-                Some(Err(code)) if !code.is_retriable() => self.refused(asked, code, "ListOffsets"),
+                Some(Err(code)) if !code.is_retriable() => self.refused(now, asked, code, "ListOffsets"),
                 _ => self.retry(now, &asked),
             }
         }
@@ -394,7 +400,7 @@ impl State {
                 code.refreshes_metadata()
             }
             Some(code) => {
-                self.refused(asked, code, "Fetch");
+                self.refused(now, asked, code, "Fetch");
                 false
             }
         }
@@ -427,6 +433,7 @@ impl State {
             return;
         }
         partition.failures = 0;
+        partition.told_refusal = None;
         if records.next_offset != partition.fetch_offset {
             partition.fetch_offset = records.next_offset;
             partition.fetch_epoch = records.leader_epoch;
@@ -473,9 +480,27 @@ impl State {
         self.rest(asked.clone(), error);
     }
 
-    fn refused(&mut self, asked: Asked, code: ErrorCode, api: &'static str) {
+    fn refused(&mut self, now: Instant, asked: Asked, code: ErrorCode, api: &'static str) {
         let error = BrokerError::new(code, api).topic(asked.tp.topic.clone()).partition(asked.tp.partition);
-        self.rest(asked, ConsumerError::Client(error.into()));
+        self.failed(now, asked, ConsumerError::Client(error.into()));
+    }
+
+    /// Permissions may be given back, so what lacks them is tried again and told once until it is read; anything else
+    /// makes the partition rest.
+    fn failed(&mut self, now: Instant, asked: Asked, error: ConsumerError) {
+        let denied = match &error {
+            ConsumerError::Client(ClientError::Broker(refusal)) => Some(refusal.code),
+            _ => None,
+        };
+        let Some(code) = denied.filter(|code| code.is_authorization()) else {
+            return self.rest(asked, error);
+        };
+        self.retry(now, &asked);
+        let Some(partition) = self.current(&asked) else { return };
+        if partition.told_refusal.replace(code) != Some(code) {
+            partition.queued += 1;
+            self.ready.push_back(Ready { tp: asked.tp, bytes: 0, item: Err(error) });
+        }
     }
 
     /// Nothing more is fetched of the partition; the application gets the error after what is queued.
@@ -532,6 +557,7 @@ impl Partition {
             asked: false,
             retry_at: None,
             failures: 0,
+            told_refusal: None,
             queued: 0,
             served: 0,
         }

@@ -31,6 +31,16 @@ impl ErrorCode {
         self.entry().is_some_and(|e| e.retriable)
     }
 
+    /// Whether a permission is lacking (Kafka's `AuthorizationException`): somebody may grant it while the client runs.
+    pub(crate) fn is_authorization(self) -> bool {
+        matches!(
+            self,
+            Self::TOPIC_AUTHORIZATION_FAILED
+                | Self::GROUP_AUTHORIZATION_FAILED
+                | Self::CLUSTER_AUTHORIZATION_FAILED
+        )
+    }
+
     /// Whether leaders or brokers have changed, so that metadata must be fetched again
     /// (Kafka's `InvalidMetadataException`).
     pub fn refreshes_metadata(self) -> bool {

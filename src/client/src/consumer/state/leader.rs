@@ -110,7 +110,7 @@ impl State {
                 _ if too_old => partition.validated(),
                 Some(Ok(agreement)) => self.agree(&asked, agreement),
                 Some(Err(code @ ErrorCode::TOPIC_AUTHORIZATION_FAILED)) => {
-                    self.refused(asked, code, "OffsetForLeaderEpoch");
+                    self.refused(now, asked, code, "OffsetForLeaderEpoch");
                 }
                 Some(Err(_)) | None => {
                     moved = true;

@@ -73,7 +73,7 @@ impl State {
         let mut full = HashSet::new();
         let mut unknown = BTreeSet::new();
         for (tp, partition) in &self.partitions {
-            if partition.asked || matches!(partition.phase, Phase::Held | Phase::Resting) {
+            if partition.asked || matches!(partition.phase, Phase::Held | Phase::Resting | Phase::Leaving) {
                 continue;
             }
             if let Some(at) = partition.retry_at.filter(|at| *at > now) {
@@ -164,21 +164,26 @@ impl State {
         if self.buffered < self.limits.buffer_bytes {
             return;
         }
-        let paused: HashSet<TopicPartition> = self
-            .partitions
-            .iter()
-            .filter(|(_, p)| p.paused && p.queued > 0)
-            .map(|(tp, _)| tp.clone())
-            .collect();
+        let partitions = &self.partitions;
+        let is_paused = |tp: &TopicPartition| partitions.get(tp).is_some_and(|p| p.paused);
+        let runs = self.ready.iter().filter(|ready| ready.bytes > 0 && is_paused(&ready.tp));
+        let paused: HashSet<TopicPartition> = runs.map(|ready| ready.tp.clone()).collect();
         for tp in &paused {
             self.last_stamp += 1;
             if let Some(partition) = self.partitions.get_mut(tp)
-                && partition.phase == Phase::Active
                 && let Some(position) = partition.position
             {
                 partition.stamp = self.last_stamp;
                 partition.fetch_offset = position;
                 partition.fetch_epoch = partition.position_epoch;
+                partition.asked = false;
+                partition.told_refusal = None;
+                if partition.phase != Phase::Active {
+                    // What stopped it lies behind what is given up: it is met again.
+                    partition.phase = Phase::Active;
+                    partition.following.leader = None;
+                    self.followed = None;
+                }
                 self.discard(|of| of == tp);
             }
         }

@@ -420,3 +420,70 @@ fn who_waited_longest_comes_first_in_a_fetch() {
     let order: Vec<_> = script.fetches().into_iter().map(|a| a.tp.partition).collect();
     assert_eq!(order, [1, 0]);
 }
+
+#[test]
+fn a_permission_that_is_taken_away_is_told_once_and_asked_for_until_it_is_back() {
+    let mut script = Script::active(&[1]);
+    for _ in 0..2 {
+        for round in 0..3 {
+            let asked = script.fetches().remove(0);
+            script.answer(asked, Fetched::Refused(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
+            assert_eq!(script.state.take().is_some_and(|item| item.is_err()), round == 0, "told once");
+            assert!(script.plan().is_empty(), "not at once");
+            script.now += Duration::from_secs(1);
+        }
+        script.fetch_one();
+        assert!(script.take().is_some(), "goes on");
+    }
+}
+
+#[test]
+fn a_group_that_may_not_be_read_is_asked_for_again() {
+    let mut script = Script::assigned(&[1], Limits { has_group: true, ..limits() });
+    script.state.release();
+    let Question::Committed(asked) = script.plan().remove(0) else { panic!() };
+    let refusal = BrokerError::new(ErrorCode::GROUP_AUTHORIZATION_FAILED, "OffsetFetch");
+    script.state.on_committed(script.now, asked, Err(ConsumerError::Client(refusal.into())));
+    assert!(script.state.all_located(), "there is an error to be taken");
+    assert!(script.state.take().unwrap().is_err());
+    assert!(!script.state.all_located() && script.plan().is_empty());
+    script.now += Duration::from_secs(1);
+    let Question::Committed(asked) = script.plan().remove(0) else { panic!() };
+    script.state.on_committed(script.now, asked, Ok(Some(HashMap::from([(tp(0), committed(4, -1))]))));
+    assert_eq!(script.fetches()[0].offset, 4);
+}
+
+#[test]
+fn a_paused_partition_that_rests_holds_up_nobody() {
+    let mut script = Script::active(&[1, 2]);
+    let asked = script.fetches().remove(0);
+    let Fetched::Region(good) = records(&asked, 1) else { panic!() };
+    let mut bytes = good.records.batches[0].bytes().repeat(5);
+    let size = bytes.len() / 5;
+    for (at, batch) in bytes.chunks_mut(size).enumerate() {
+        batch[..8].copy_from_slice(&(at as i64).to_be_bytes());
+    }
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    // 4 batches of 300 bytes, and an error.
+    let brought = region(&asked, bytes);
+    script.answer(asked, brought);
+    script.state.on_fetched(script.now, NodeId(2), Vec::new());
+    assert!(script.plan().is_empty() && script.state.is_blocked());
+    script.state.set_paused(&[tp(0)], true);
+    let fetched: Vec<_> = script.fetches().into_iter().map(|a| a.tp.partition).collect();
+    assert_eq!(fetched, [1], "the other goes on");
+    script.state.set_paused(&[tp(0)], false);
+    let asked = script.fetches().remove(0);
+    assert_eq!((asked.tp.partition, asked.offset), (0, 0), "fetched again");
+    assert!(script.state.take().is_none());
+}
+
+#[test]
+fn a_seek_does_not_bring_back_what_is_being_given_up() {
+    let mut script = Script::active(&[1]);
+    script.state.rest_these(&[tp(0)]);
+    assert!(script.state.seek(&tp(0), 7));
+    assert!(script.plan().is_empty());
+    assert_eq!(script.state.position(&tp(0)), Some(7), "for the last commit");
+}

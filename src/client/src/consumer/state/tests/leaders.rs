@@ -247,7 +247,6 @@ fn a_recommended_replica_is_read_from_until_it_fails_or_time_is_up() {
 fn a_broken_batch_at_the_broker_is_told_and_a_mishap_is_not() {
     for (code, lasts) in [
         (ErrorCode::CORRUPT_MESSAGE, true),
-        (ErrorCode::TOPIC_AUTHORIZATION_FAILED, true),
         (ErrorCode::UNKNOWN_SERVER_ERROR, false),
         (ErrorCode::KAFKA_STORAGE_ERROR, false),
         (ErrorCode::UNKNOWN_LEADER_EPOCH, false),
