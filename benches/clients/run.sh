@@ -13,12 +13,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 target=${CARGO_TARGET_DIR:-$PWD/target}
 clients=crossdock
-cargo build --release --locked --bin compare --bin crossdock
+cargo build --release --bin compare --bin crossdock
 
 left_out() { echo "left out: $1" >&2; }
 
 for client in librdkafka krafka; do
-    if cargo build --release --locked --features "$client" --bin "$client"; then
+    if cargo build --release --features "$client" --bin "$client"; then
         clients+=,$client
     else
         left_out "$client (its build failed)"
