@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed set-up ends the test")]
 
 use bytes::Bytes;
-use crossdock_client::FetchedRecords;
+use crossdock_client::{FetchedRecords, TopicPartition};
 use crossdock_wire::{BatchBuilder, Batches, Codec, ProducerStamp};
 
 #[test]
@@ -35,15 +35,8 @@ fn read(codec: Codec) {
     let allocations = allocation_counter::measure(|| batch = Some(decompress()));
     // The buffer, its growth, and its counter.
     assert!(allocations.count_total <= 4, "{codec:?}: {allocations:?}");
-    let fetched = FetchedRecords {
-        leader_epoch: -1,
-        topic: "t".into(),
-        partition: 0,
-        batches: batch.into_iter().collect(),
-        start_offset: 10,
-        next_offset: 5_000,
-        high_watermark: 5_000,
-    };
+    let partition = TopicPartition::new("t", 0);
+    let fetched = FetchedRecords::of(partition, batch.into_iter().collect(), 10, 5_000);
     let (mut records, mut bytes) = (0, 0);
     let allocations = allocation_counter::measure(|| {
         for record in fetched.records() {

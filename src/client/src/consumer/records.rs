@@ -8,9 +8,11 @@ use crossdock_wire::control::ControlType;
 use crossdock_wire::legacy::{Converted, LegacyBatch};
 use crossdock_wire::{Batch, Compression, Entries, Entry, RecordView, Records, WireError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Whole batches of one partition, in the bytes that they arrived in. Holding it holds those bytes.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FetchedRecords {
     /// The topic.
     pub topic: Arc<str>,
@@ -26,11 +28,55 @@ pub struct FetchedRecords {
     pub high_watermark: i64,
     /// Leader epoch of the last batch, to be committed with [`Self::next_offset`]; -1 if unknown.
     pub leader_epoch: i32,
+    pub(super) stop: Stop,
+}
+
+/// Where the reader of a run met a record that cannot be decoded. Shared by the run and its consumer, so that the position
+/// does not pass what was not read.
+#[derive(Debug, Clone)]
+pub(super) struct Stop(Arc<AtomicI64>);
+
+impl Stop {
+    const NONE: i64 = i64::MAX;
+
+    pub(super) fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(Self::NONE)))
+    }
+
+    fn at(&self, offset: i64) {
+        self.0.fetch_min(offset, Ordering::Relaxed);
+    }
+
+    /// The offset that was not read.
+    pub(super) fn offset(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|offset| *offset != Self::NONE)
+    }
+
+    /// Whether anybody else may still read the run.
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
 }
 
 impl FetchedRecords {
+    /// Batches as if they had been fetched, from `start_offset` to before `next_offset`; for tests of what reads them.
+    pub fn of(partition: TopicPartition, batches: Vec<Batch>, start_offset: i64, next_offset: i64) -> Self {
+        Self {
+            topic: partition.topic,
+            partition: partition.partition,
+            batches,
+            start_offset,
+            next_offset,
+            high_watermark: next_offset,
+            leader_epoch: -1,
+            stop: Stop::new(),
+        }
+    }
+
     /// Walks the records, borrowed, without copying or allocating. Control batches and records below
-    /// [`Self::start_offset`] are skipped. After an error there is nothing more.
+    /// [`Self::start_offset`] are skipped. After an error there is nothing more; the consumer's position goes back to the
+    /// offset that the error names, and the partition rests there. Who reads [`Self::batches`] by itself has to
+    /// [`crate::Consumer::seek`] then.
     pub fn records(&self) -> RecordIter<'_> {
         RecordIter { fetched: self, batch: 0, current: None }
     }
@@ -100,16 +146,25 @@ impl<'a> RecordIter<'a> {
     #[cold]
     fn fail(&mut self, source: WireError) -> ConsumerError {
         let at = self.batch.saturating_sub(1);
-        let base_offset = self.fetched.batches.get(at).map_or(-1, |b| b.header().base_offset);
+        let start = self.fetched.start_offset;
+        let offset = self.fetched.batches.get(at).map_or(start, first_unreadable).max(start);
+        self.fetched.stop.at(offset);
         self.current = None;
         self.batch = self.fetched.batches.len();
         ConsumerError::Records {
             topic: self.fetched.topic.clone(),
             partition: self.fetched.partition,
-            offset: base_offset,
+            offset,
             source,
         }
     }
+}
+
+/// One past the last record of the batch that can be decoded.
+fn first_unreadable(batch: &Batch) -> i64 {
+    let base = batch.header().base_offset;
+    let Ok(records) = batch.records() else { return base };
+    records.map_while(Result::ok).last().map_or(base, |record| record.offset.saturating_add(1))
 }
 
 /// How a fetched region is to be read.
@@ -160,13 +215,8 @@ pub(super) fn read_region(
     budget: &mut usize,
 ) -> Region {
     let mut records = FetchedRecords {
-        topic: tp.topic.clone(),
-        partition: tp.partition,
-        batches: Vec::new(),
-        start_offset,
-        next_offset: start_offset,
         high_watermark,
-        leader_epoch: -1,
+        ..FetchedRecords::of(tp.clone(), Vec::new(), start_offset, start_offset)
     };
     let mut transactions = Transactions::new(aborted, options.isolation);
     let some_bytes = !region.is_empty();

@@ -21,7 +21,7 @@ pub(super) use plan::{Asked, Question};
 
 use super::config::OffsetReset;
 use super::error::ConsumerError;
-use super::records::{FetchedRecords, Region};
+use super::records::{FetchedRecords, Region, Stop};
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::{MetadataSnapshot, NodeId, TopicPartition};
 use leader::Following;
@@ -49,6 +49,8 @@ pub(super) struct State {
     ready: VecDeque<Ready>,
     buffered: usize,
     busy: HashSet<NodeId>,
+    /// Runs that the application may still be reading, with the stamp of their partition.
+    in_reading: Vec<(TopicPartition, u64, Stop)>,
     /// A fetch was held back until the application takes something.
     blocked: bool,
     asking_metadata: bool,
@@ -138,6 +140,7 @@ impl State {
             ready: VecDeque::new(),
             buffered: 0,
             busy: HashSet::new(),
+            in_reading: Vec::new(),
             blocked: false,
             asking_metadata: false,
             followed: None,
@@ -230,6 +233,9 @@ impl State {
     }
 
     pub(super) fn position(&self, tp: &TopicPartition) -> Option<i64> {
+        if let Some(offset) = self.stopped_at(tp) {
+            return Some(offset);
+        }
         self.partitions.get(tp)?.position
     }
 
@@ -240,6 +246,9 @@ impl State {
 
     /// Leader epoch of the record before the position; -1 if unknown.
     pub(super) fn position_epoch(&self, tp: &TopicPartition) -> i32 {
+        if self.stopped_at(tp).is_some() {
+            return -1;
+        }
         self.partitions.get(tp).map_or(-1, |p| p.position_epoch)
     }
 
@@ -271,8 +280,38 @@ impl State {
         true
     }
 
+    /// Where the application met a record that cannot be read, if it did.
+    fn stopped_at(&self, tp: &TopicPartition) -> Option<i64> {
+        let stamp = self.partitions.get(tp)?.stamp;
+        let of_it = self.in_reading.iter().filter(|(of, at, _)| of == tp && *at == stamp);
+        of_it.filter_map(|(_, _, stop)| stop.offset()).min()
+    }
+
+    /// A partition rests where the application met a record that cannot be read: the position had passed it when its run was
+    /// handed out.
+    pub(super) fn settle_stopped(&mut self) {
+        if self.in_reading.iter().all(|(_, _, stop)| stop.offset().is_none()) {
+            self.in_reading.retain(|(_, _, stop)| stop.is_shared());
+            return;
+        }
+        let stopped =
+            |(tp, _, stop): &(TopicPartition, u64, Stop)| stop.offset().is_some().then(|| tp.clone());
+        let stopped: Vec<_> = self.in_reading.iter().filter_map(stopped).collect();
+        for tp in &stopped {
+            if let Some(offset) = self.stopped_at(tp)
+                && self.seek(tp, offset)
+                && let Some(partition) = self.partitions.get_mut(tp)
+                && partition.phase == Phase::Active
+            {
+                partition.phase = Phase::Resting;
+            }
+        }
+        self.in_reading.retain(|(_, _, stop)| stop.offset().is_none() && stop.is_shared());
+    }
+
     /// The next run or error that may be handed out.
     pub(super) fn take(&mut self) -> Option<Result<FetchedRecords, ConsumerError>> {
+        self.settle_stopped();
         let partitions = &self.partitions;
         let at = self.ready.iter().position(|r| partitions.get(&r.tp).is_some_and(|p| !p.paused))?;
         let ready = self.ready.remove(at)?;
@@ -290,6 +329,9 @@ impl State {
                 partition.position_epoch = records.leader_epoch;
             }
             Err(_) => {}
+        }
+        if let Ok(records) = &ready.item {
+            self.in_reading.push((ready.tp, partition.stamp, records.stop.clone()));
         }
         Some(ready.item)
     }

@@ -161,7 +161,7 @@ fn records_that_lie_about_their_count_are_one_error() {
     let items: Vec<_> = region.records.records().collect();
     assert_eq!(items.len(), 2);
     assert!(items[0].is_ok());
-    assert!(matches!(items[1], Err(ConsumerError::Records { offset: 3, .. })));
+    assert!(matches!(items[1], Err(ConsumerError::Records { offset: 4, .. })));
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl State {
     /// What to ask now. Everything that is planned counts as asked.
     pub(in crate::consumer) fn plan(&mut self, now: Instant, metadata: &MetadataSnapshot) -> Plan {
         let mut plan = Plan::default();
+        self.settle_stopped();
         self.follow(metadata);
         self.make_room();
         let mut nodes: BTreeMap<NodeId, Vec<Asked>> = BTreeMap::new();

@@ -487,3 +487,33 @@ fn a_seek_does_not_bring_back_what_is_being_given_up() {
     assert!(script.plan().is_empty());
     assert_eq!(script.state.position(&tp(0)), Some(7), "for the last commit");
 }
+
+#[test]
+fn the_position_does_not_pass_a_record_that_cannot_be_read() {
+    let mut script = Script::active(&[1, 1]);
+    let asked = script.fetches().remove(0);
+    let Fetched::Region(good) = records(&asked, 2) else { panic!() };
+    let mut bytes = good.records.batches[0].bytes().to_vec();
+    // It lies about its count.
+    bytes[57..61].copy_from_slice(&9i32.to_be_bytes());
+    crossdock_wire::header::seal(&mut bytes).unwrap();
+    let brought = region(&asked, bytes);
+    script.answer(asked, brought);
+    let run = script.state.take().unwrap().unwrap();
+    let passed = script.state.position(&tp(0));
+    assert_eq!(passed, Some(run.next_offset));
+    // The next run is there before the application comes to the record.
+    let asked = script.fetches().into_iter().find(|asked| asked.tp == tp(0)).unwrap();
+    let brought = records(&asked, 1);
+    script.answer(asked, brought);
+    let read: Vec<_> = run.records().map(|record| record.is_ok()).collect();
+    assert_eq!(read, [true, true, false]);
+    assert_eq!(script.state.position(&tp(0)), Some(2), "at once, for commits");
+    assert_eq!(script.take(), None, "nothing behind it");
+    assert_eq!(script.state.position(&tp(0)), Some(2));
+    let fetched: Vec<_> = script.fetches().into_iter().map(|a| a.tp.partition).collect();
+    assert!(!fetched.contains(&0), "it rests: {fetched:?}");
+    script.state.seek(&tp(0), 5);
+    assert_eq!(run.records().filter(Result::is_err).count(), 1);
+    assert_eq!(script.state.position(&tp(0)), Some(5), "an old run moves nothing");
+}
