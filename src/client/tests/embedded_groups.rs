@@ -228,6 +228,24 @@ async fn commits_that_wait_are_made_as_one_and_in_order() {
 }
 
 #[tokio::test]
+async fn positions_are_committed_while_the_next_record_is_waited_for() {
+    let setup = setup().await;
+    let settings = [("enable.auto.commit", "true"), ("auto.commit.interval.ms", "100")];
+    let mut consumer = setup.consumer(&["t"], &settings);
+    assert_eq!(assigned(&mut consumer).await.len(), 4);
+    setup.produce(0, 10).await;
+    assert_eq!(records(&mut consumer).await, (tp("t", 0), 10));
+    // Not a member.
+    let config = [("group.id".to_owned(), "g".to_owned())].into();
+    let reader = Consumer::start(setup.cluster.clone(), ConsumerConfig::from_map(&config).unwrap());
+    let committed = async { while setup.committed(&reader, 0).await != Some(10) {} };
+    tokio::select! {
+        event = consumer.next() => panic!("{event:?}"),
+        done = tokio::time::timeout(PATIENCE, committed) => done.unwrap(),
+    }
+}
+
+#[tokio::test]
 async fn positions_are_committed_by_themselves_if_that_is_asked_for() {
     let setup = setup().await;
     let settings = [("enable.auto.commit", "true"), ("auto.commit.interval.ms", "1")];

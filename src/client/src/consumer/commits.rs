@@ -6,9 +6,10 @@
 //! automatic ───────┘                    (those that wait are made as one)
 //! ```
 //!
-//! Partitions that are given up go to others only when the queue is empty ([`Commits::when_idle`]): what was
-//! asked for before is committed, and nothing comes after the next owner has begun. What waits when the
-//! membership is lost is not committed at all.
+//! Partitions that are given up go to others only when all that was asked for before is committed
+//! ([`Commits::when_done`]), so that nothing of it comes after the next owner has begun. What is asked for later,
+//! for partitions that are kept, does not hold that up. What waits when the membership is lost is not
+//! committed at all.
 
 use super::membership::Membership;
 use crate::cluster::Cluster;
@@ -59,6 +60,8 @@ pub(super) enum Kind {
 
 #[derive(Debug)]
 pub(super) struct Commit {
+    /// Number of the first of those that are made as one.
+    first: u64,
     offsets: Offsets,
     alone: bool,
     automatic: bool,
@@ -76,8 +79,12 @@ pub(super) struct Commits {
 #[derive(Debug, Default)]
 struct Inner {
     queue: VecDeque<Commit>,
-    busy: bool,
-    on_idle: Vec<oneshot::Sender<()>>,
+    /// The commit under way, by the number of its first.
+    busy: Option<u64>,
+    /// The number of the next commit that is asked for.
+    next: u64,
+    /// Who waits for all commits below a number.
+    waiting: Vec<(u64, oneshot::Sender<()>)>,
 }
 
 impl Commits {
@@ -85,14 +92,16 @@ impl Commits {
     pub(super) fn push(&self, offsets: Offsets, kind: Kind, as_member: bool) -> CommitHandle {
         let (tell, outcome) = oneshot::channel();
         let alone = kind == Kind::Alone;
+        let mut inner = lock(&self.inner);
         let commit = Commit {
+            first: inner.next,
             offsets,
             alone,
             automatic: kind == Kind::Automatic,
             as_member,
             waiting: if kind == Kind::Automatic { Vec::new() } else { vec![tell] },
         };
-        let mut inner = lock(&self.inner);
+        inner.next += 1;
         match inner.queue.back_mut() {
             Some(last) if !last.alone && !alone && last.as_member == as_member => {
                 last.offsets.extend(commit.offsets);
@@ -106,15 +115,12 @@ impl Commits {
         CommitHandle(outcome)
     }
 
-    /// Tells `done` once nothing is under way.
-    pub(super) fn when_idle(&self, done: oneshot::Sender<()>) {
+    /// Tells `done` once all commits that were asked for so far are made.
+    pub(super) fn when_done(&self, done: oneshot::Sender<()>) {
         let mut inner = lock(&self.inner);
-        if inner.busy || !inner.queue.is_empty() {
-            inner.on_idle.push(done);
-        } else {
-            // Nobody waits if the group was left meanwhile.
-            let _ = done.send(());
-        }
+        let below = inner.next;
+        inner.waiting.push((below, done));
+        inner.tell_done();
     }
 
     /// The membership was lost: others may have the partitions.
@@ -122,7 +128,7 @@ impl Commits {
         let mut inner = lock(&self.inner);
         let (lost, rest) = std::mem::take(&mut inner.queue).into_iter().partition(|commit| commit.as_member);
         inner.queue = rest;
-        inner.tell_idle();
+        inner.tell_done();
         drop(inner);
         let code = ErrorCode::UNKNOWN_MEMBER_ID;
         let lost: VecDeque<Commit> = lost;
@@ -136,7 +142,7 @@ impl Commits {
             {
                 let mut inner = lock(&self.inner);
                 if let Some(commit) = inner.queue.pop_front() {
-                    inner.busy = true;
+                    inner.busy = Some(commit.first);
                     return commit;
                 }
             }
@@ -147,18 +153,18 @@ impl Commits {
     fn finish(&self, group: &Arc<str>, commit: Commit, outcome: &Result<(), CommitError>) {
         commit.settle(group, outcome);
         let mut inner = lock(&self.inner);
-        inner.busy = false;
-        inner.tell_idle();
+        inner.busy = None;
+        inner.tell_done();
     }
 }
 
 impl Inner {
-    fn tell_idle(&mut self) {
-        if !self.busy && self.queue.is_empty() {
-            self.on_idle.drain(..).for_each(|done| {
-                // Nobody waits if the group was left meanwhile.
-                let _ = done.send(());
-            });
+    fn tell_done(&mut self) {
+        let oldest = self.busy.or_else(|| self.queue.front().map(|commit| commit.first));
+        let is_done = |below: u64| oldest.is_none_or(|oldest| oldest >= below);
+        for (_, done) in self.waiting.extract_if(.., |(below, _)| is_done(*below)) {
+            // Nobody waits if the group was left meanwhile.
+            let _ = done.send(());
         }
     }
 }
@@ -233,7 +239,7 @@ mod tests {
         let (commits, group) = (Commits::default(), Arc::from("g"));
         let idle = || {
             let (done, wait) = oneshot::channel();
-            commits.when_idle(done);
+            commits.when_done(done);
             wait
         };
         assert!(idle().try_recv().is_ok());
@@ -246,6 +252,25 @@ mod tests {
         assert!(matches!(waiting.await, Err(CommitError::IllegalGeneration { .. })));
         assert!(wait.try_recv().is_err());
         commits.finish(&group, under_way, &Ok(()));
+        assert!(wait.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn commits_that_follow_do_not_hold_up_a_handover() {
+        let (commits, group) = (Commits::default(), Arc::from("g"));
+        drop(commits.push(at(0, 1), Kind::Together, true));
+        let mut under_way = commits.next().await;
+        drop(commits.push(at(1, 1), Kind::Together, true));
+        let (done, mut wait) = oneshot::channel();
+        commits.when_done(done);
+        // An application that goes on committing what it keeps: there is always one under way and one that waits.
+        for offset in 2..4 {
+            assert!(wait.try_recv().is_err(), "before the commit of partition 1");
+            drop(commits.push(at(2, offset), Kind::Together, true));
+            commits.finish(&group, under_way, &Ok(()));
+            under_way = commits.next().await;
+            drop(commits.push(at(2, offset + 10), Kind::Together, true));
+        }
         assert!(wait.try_recv().is_ok());
     }
 }

@@ -128,11 +128,13 @@ impl Consumer {
     ///
     /// An error if there is no `group.id`, or partitions were assigned by [`Consumer::assign`].
     pub fn subscribe(&mut self, topics: Vec<String>) -> Result<(), ConfigError> {
+        self.subscribable()?;
+        // First: it must not subscribe any more.
+        self.matching = None;
         let membership = self.subscribable()?;
         membership.subscribe(topics.into_iter().map(Arc::from).collect(), !self.subscribed);
         self.subscribed = true;
         self.shared.set_subscribed(true);
-        self.matching = None;
         Ok(())
     }
 
@@ -196,7 +198,14 @@ impl Consumer {
             if let Some(event) = self.shared.take() {
                 return event;
             }
-            self.shared.to_application.notified().await;
+            let notified = self.shared.to_application.notified();
+            match self.shared.auto_commit_due() {
+                None => notified.await,
+                Some(at) => tokio::select! {
+                    () = notified => {}
+                    () = tokio::time::sleep_until(at.into()) => self.shared.auto_commit_at_interval(),
+                },
+            }
         }
     }
 
@@ -365,7 +374,7 @@ impl Consumer {
         self.matching = None;
         self.shared.auto_commit_last();
         let (done, idle) = oneshot::channel();
-        self.shared.commits.when_idle(done);
+        self.shared.commits.when_done(done);
         if tokio::time::timeout(LAST_COMMIT, idle).await.is_err() {
             tracing::warn!("a commit takes long; the group is left without waiting for it");
         }

@@ -130,7 +130,7 @@ impl Shared {
                     self.commits.lose(group);
                 }
                 for done in ended.waiting {
-                    self.commits.when_idle(done);
+                    self.commits.when_done(done);
                 }
             }
             Some(Delivered::Assigned) => {
@@ -203,6 +203,12 @@ impl Shared {
             let all = inner.state.told();
             self.auto_commit(&mut inner, &all);
         }
+    }
+
+    /// When positions are to be committed next, if that happens by itself.
+    pub(super) fn auto_commit_due(&self) -> Option<Instant> {
+        self.config.auto_commit_interval?;
+        self.lock().auto_commit_at
     }
 
     /// Commits all positions at the end, if that happens by itself.
