@@ -108,6 +108,47 @@ pub struct TopicInfo {
     pub internal: bool,
     /// The partitions, ordered by number from 0, without holes.
     pub partitions: Vec<PartitionInfo>,
+    pub(crate) former: Former,
+}
+
+/// The topics that had the name before. A broker that lags behind may still tell of them: without this, its answers and
+/// those of others would let positions begin anew again and again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Former {
+    /// The id that was told last, nil before the first.
+    last: Uuid,
+    /// Those that it replaced, the newest last.
+    ids: Vec<Uuid>,
+    /// Answers in a row that told of one of them.
+    again: u32,
+}
+
+impl Former {
+    const MOST: usize = 4;
+    /// So many answers in a row are believed: then it was the other one that came from a broker that lags behind.
+    const BELIEVED: u32 = 5;
+
+    /// Whether the topic of this id was replaced, as far as is known.
+    fn holds(&self, id: Uuid) -> bool {
+        self.ids.contains(&id) && self.again + 1 < Self::BELIEVED
+    }
+
+    /// After an answer that told of this id.
+    fn after(&self, id: Uuid) -> Self {
+        let mut next = Self { again: 0, ..self.clone() };
+        if id.is_nil() || id == self.last {
+            return next;
+        }
+        next.ids.retain(|former| *former != id);
+        if !self.last.is_nil() {
+            next.ids.push(self.last);
+        }
+        if next.ids.len() > Self::MOST {
+            next.ids.remove(0);
+        }
+        next.last = id;
+        next
+    }
 }
 
 /// A partition.
@@ -207,6 +248,11 @@ fn topic_info(topic: MetadataResponseTopic, known: Option<&TopicInfo>) -> Option
         Some(known) => known.name.clone(),
         None => topic.name.as_ref()?.0.as_str().into(),
     };
+    if let Some(known) = known.filter(|known| known.former.holds(topic.topic_id)) {
+        let former = Former { again: known.former.again + 1, ..known.former.clone() };
+        return Some(TopicInfo { former, ..known.clone() });
+    }
+    let former = known.map_or_else(Former::default, |known| known.former.clone()).after(topic.topic_id);
     // A topic that was deleted and created anew starts its epochs again.
     let known = known.filter(|k| k.id == topic.topic_id);
     let mut partitions: Vec<_> = topic.partitions.iter().map(|p| partition_info(p, known)).collect();
@@ -222,7 +268,7 @@ fn topic_info(topic: MetadataResponseTopic, known: Option<&TopicInfo>) -> Option
         );
         partitions.clear();
     }
-    Some(TopicInfo { name, id: topic.topic_id, error, internal: topic.is_internal, partitions })
+    Some(TopicInfo { name, id: topic.topic_id, error, internal: topic.is_internal, partitions, former })
 }
 
 fn partition_info(partition: &MetadataResponsePartition, known: Option<&TopicInfo>) -> PartitionInfo {
@@ -288,6 +334,33 @@ mod tests {
         assert_eq!(anew.leader("a", 0).unwrap(), (NodeId(1), 0), "another topic of the same name");
         let gone = known.updated(answer(vec![topic("a", 1, &[(0, -1, 8)])]), false);
         assert!(gone.leader("a", 0).unwrap_err().is_retriable());
+    }
+
+    #[test]
+    fn a_broker_that_lags_behind_does_not_bring_a_deleted_topic_back() {
+        let tell =
+            |known: &MetadataSnapshot, id| known.updated(answer(vec![topic("a", id, &[(0, 1, 0)])]), false);
+        let id = |known: &MetadataSnapshot| known.topic("a").unwrap().id.as_u128();
+        let mut known = tell(&tell(&MetadataSnapshot::default(), 1), 2);
+        for _ in 0..10 {
+            known = tell(&known, 1);
+            assert_eq!(id(&known), 2, "the old one, from a broker that lags behind");
+            known = tell(&known, 2);
+            assert_eq!(id(&known), 2);
+        }
+        // Nobody tells of the other one any more: it was not the newer one.
+        for _ in 0..4 {
+            known = tell(&known, 1);
+            assert_eq!(id(&known), 2);
+        }
+        known = tell(&known, 1);
+        assert_eq!(id(&known), 1);
+        // A broker that does not know the topic yet replaces nothing.
+        let mut unknown = topic("a", 0, &[]);
+        unknown.error_code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0;
+        let known = known.updated(answer(vec![unknown]), false);
+        assert!(known.topic("a").is_none());
+        assert_eq!(id(&tell(&known, 1)), 1);
     }
 
     #[test]

@@ -404,7 +404,14 @@ mod tests {
         };
         let partitions = (0..partitions).map(partition).collect();
         let error = ErrorCode::NONE;
-        acc.topics[at].update(&TopicInfo { name, id: Uuid::nil(), error, internal: false, partitions });
+        acc.topics[at].update(&TopicInfo {
+            name,
+            id: Uuid::nil(),
+            error,
+            internal: false,
+            partitions,
+            former: Default::default(),
+        });
         acc
     }
 
