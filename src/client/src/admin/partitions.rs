@@ -1,6 +1,6 @@
 //! Partitions of topics: more of them, other replicas, other leaders.
 
-use super::rounds::by_topic;
+use super::rounds::{by_topic, in_order};
 use super::{Admin, ItemResult};
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::{NodeId, TopicPartition};
@@ -132,7 +132,7 @@ impl Admin {
                 results.push((key, ErrorCode(p.error_code).ok().map_err(error)));
             }
         }
-        Ok(results)
+        Ok(in_order(ELECT, partitions.iter().cloned(), results))
     }
 
     /// Moves partitions to other brokers, preferred leader first; `None` takes a move that is under way

@@ -272,6 +272,20 @@ pub(super) fn missing_item(api: &'static str, item: &impl Display) -> ClientErro
     BrokerError::new(ErrorCode::UNKNOWN_SERVER_ERROR, api).message(Some(&message)).into()
 }
 
+/// Results in the order in which the items were asked for; brokers answer in any.
+pub(super) fn in_order<K: Hash + Eq + Display, T: Clone>(
+    api: &'static str,
+    asked: impl IntoIterator<Item = K>,
+    results: impl IntoIterator<Item = ItemResult<K, T>>,
+) -> Vec<ItemResult<K, T>> {
+    let results: HashMap<K, Result<T, ClientError>> = results.into_iter().collect();
+    let result = |item: K| {
+        let result = results.get(&item).cloned().unwrap_or_else(|| Err(missing_item(api, &item)));
+        (item, result)
+    };
+    asked.into_iter().map(result).collect()
+}
+
 /// Collects the items of each topic.
 pub(super) fn by_topic<T>(
     items: impl IntoIterator<Item = (TopicPartition, T)>,
@@ -281,4 +295,24 @@ pub(super) fn by_topic<T>(
         topics.entry(partition.topic).or_default().push((partition.partition, item));
     }
     topics.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_in_the_order_that_was_asked_for_and_none_is_missing() {
+        let refused = || ClientError::from(BrokerError::new(ErrorCode::TOPIC_ALREADY_EXISTS, "x"));
+        let answer = [("c", Ok(3)), ("a", Err(refused()))];
+        let results = in_order("x", ["a", "b", "c"], answer);
+        let codes: Vec<_> =
+            results.iter().map(|(k, r)| (*k, r.as_ref().map_err(ClientError::code))).collect();
+        let expected = [
+            ("a", Err(Some(ErrorCode::TOPIC_ALREADY_EXISTS))),
+            ("b", Err(Some(ErrorCode::UNKNOWN_SERVER_ERROR))),
+            ("c", Ok(&3)),
+        ];
+        assert_eq!(codes, expected);
+    }
 }

@@ -1,6 +1,6 @@
 //! Topics: create, delete, list, describe.
 
-use super::rounds::missing_item;
+use super::rounds::{in_order, missing_item};
 use super::{Admin, ItemResult, shared_text};
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::{TopicInfo, TopicSelection};
@@ -76,23 +76,20 @@ impl Admin {
             .with_timeout_ms(self.broker_timeout_ms())
             .with_validate_only(validate_only);
         let answer = self.call_controller("creating topics", &request, 7).await?;
-        Ok(answer
-            .topics
-            .into_iter()
-            .map(|topic| {
-                let created = CreatedTopic {
-                    id: topic.topic_id,
-                    partitions: topic.num_partitions,
-                    replication_factor: topic.replication_factor,
-                };
-                let refused = |code| {
-                    let error = BrokerError::new(code, "CreateTopics").topic(shared_text(&topic.name.0));
-                    error.message(topic.error_message.as_deref()).into()
-                };
-                let result = ErrorCode(topic.error_code).ok().map(|()| created).map_err(refused);
-                (topic.name.0.as_str().to_owned(), result)
-            })
-            .collect())
+        let results = answer.topics.into_iter().map(|topic| {
+            let created = CreatedTopic {
+                id: topic.topic_id,
+                partitions: topic.num_partitions,
+                replication_factor: topic.replication_factor,
+            };
+            let refused = |code| {
+                let error = BrokerError::new(code, "CreateTopics").topic(shared_text(&topic.name.0));
+                error.message(topic.error_message.as_deref()).into()
+            };
+            let result = ErrorCode(topic.error_code).ok().map(|()| created).map_err(refused);
+            (topic.name.0.as_str().to_owned(), result)
+        });
+        Ok(in_order("CreateTopics", topics.iter().map(|t| t.name.clone()), results))
     }
 
     /// Creates one topic; true if it was created, false if it was there already.
@@ -123,19 +120,16 @@ impl Admin {
             controller.call(6, timeout, request).await
         };
         let answer = self.retrying("deleting topics", attempt).await?;
-        Ok(answer
-            .responses
-            .into_iter()
-            .filter_map(|topic| {
-                let name = topic.name.as_ref()?.0.as_str().to_owned();
-                let refused = |code| {
-                    let error = BrokerError::new(code, "DeleteTopics").topic(&*name);
-                    error.message(topic.error_message.as_deref()).into()
-                };
-                let result = ErrorCode(topic.error_code).ok().map_err(refused);
-                Some((name, result))
-            })
-            .collect())
+        let results = answer.responses.into_iter().filter_map(|topic| {
+            let name = topic.name.as_ref()?.0.as_str().to_owned();
+            let refused = |code| {
+                let error = BrokerError::new(code, "DeleteTopics").topic(&*name);
+                error.message(topic.error_message.as_deref()).into()
+            };
+            let result = ErrorCode(topic.error_code).ok().map_err(refused);
+            Some((name, result))
+        });
+        Ok(in_order("DeleteTopics", names.iter().map(|n| (*n).to_owned()), results))
     }
 
     /// All topics of the cluster that this client may see, ordered by name; internal ones included.
