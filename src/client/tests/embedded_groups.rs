@@ -228,6 +228,20 @@ async fn commits_that_wait_are_made_as_one_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_deleted_topic_does_not_hold_up_commits() {
+    let setup = setup().await;
+    let mut consumer = setup.consumer(&["t"], &[]);
+    assert_eq!(assigned(&mut consumer).await.len(), 4);
+    let offsets =
+        [(tp("t", 1), OffsetAndMetadata::new(7)), (tp("gone", 0), OffsetAndMetadata::new(3))].into();
+    let committed = tokio::time::timeout(PATIENCE, consumer.commit(&offsets)).await.unwrap();
+    let Err(CommitError::Client(error)) = committed else { panic!("{committed:?}") };
+    assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    assert!(error.to_string().contains("gone"), "{error}");
+    assert_eq!(setup.committed(&consumer, 1).await, Some(7));
+}
+
+#[tokio::test]
 async fn positions_are_committed_while_the_next_record_is_waited_for() {
     let setup = setup().await;
     let settings = [("enable.auto.commit", "true"), ("auto.commit.interval.ms", "100")];

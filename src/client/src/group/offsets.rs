@@ -17,6 +17,8 @@ use kafka_protocol::messages::{
 };
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Of members of a classic group. Version 9 only has other error codes.
 const COMMIT_MAX_VERSION: i16 = 8;
@@ -24,6 +26,9 @@ const COMMIT_MAX_VERSION: i16 = 8;
 const COMMIT_BY_EPOCH_VERSION: i16 = 9;
 /// Version 8 asks for several groups at once.
 const FETCH_MAX_VERSION: i16 = 7;
+/// How long a coordinator may need to learn of a new topic. A deleted one must not hold up the commits that follow,
+/// nor those who wait for partitions; the other offsets of its request are committed.
+const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A position to be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,12 +181,16 @@ pub(super) async fn commit(
     }
     let request = commit_request(group, identity, offsets);
     let what = format!("committing offsets of group {group}");
+    let begun = Instant::now();
     let committed = with_retries(cluster, group, &what, || async {
         let version = if identity.by_epoch { COMMIT_BY_EPOCH_VERSION } else { COMMIT_MAX_VERSION };
         let response = attempt(cluster, group, version, |_| request.clone()).await?;
-        check_commit(group, &response)
+        match check_commit(group, &response) {
+            Err(error) if is_of_no_topic(&error) && begun.elapsed() >= TOPIC_PATIENCE => Ok(Err(error)),
+            checked => checked.map(Ok),
+        }
     });
-    committed.await.map_err(|error| match error.code() {
+    committed.await.flatten().map_err(|error| match error.code() {
         Some(ErrorCode::REBALANCE_IN_PROGRESS) => CommitError::RebalanceInProgress { group: group.clone() },
         Some(code @ (ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION)) => {
             CommitError::IllegalGeneration { group: group.clone(), code }
@@ -267,6 +276,10 @@ where
         }
     };
     cluster.retrying(what, cluster.config().default_api_timeout, attempt).await
+}
+
+fn is_of_no_topic(error: &ClientError) -> bool {
+    error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }
 
 fn stays_with_coordinator(error: &ClientError) -> bool {
