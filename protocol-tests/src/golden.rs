@@ -6,9 +6,14 @@
 //! repository.
 #![expect(clippy::expect_used, clippy::panic, reason = "a broken vector must stop the test")]
 
+pub mod record;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use crossdock_api::{BigDecimal, Bytes, ConfigMap, Map, Schema, SchemaType, Struct, Text, Value};
+use crossdock_api::{
+    BigDecimal, Bytes, ConfigError, ConfigMap, ConnectError, Exception, Map, Schema, SchemaType, Struct,
+    Text, Value,
+};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::fs;
@@ -69,6 +74,21 @@ impl Case {
         self.text("class").rsplit('.').next().unwrap_or_default()
     }
 
+    /// The full name of the Java class under test.
+    pub fn full_class(&self) -> &str {
+        self.text("class")
+    }
+
+    /// Where a transform or predicate threw: `configure` or `apply`.
+    pub fn phase(&self) -> Option<&str> {
+        self.0["phase"].as_str()
+    }
+
+    /// Whether a transform filtered the record out.
+    pub fn is_dropped(&self) -> bool {
+        self.0["dropped"] == Json::Bool(true)
+    }
+
     /// Whether a converter was configured for keys.
     pub fn is_key(&self) -> bool {
         self.0["is_key"] == Json::Bool(true)
@@ -112,6 +132,20 @@ impl Case {
 }
 
 impl Expected<'_> {
+    /// Whether an error is the expected one, by class and message.
+    pub fn is_error(&self, error: &ConnectError) -> bool {
+        self.is_thrown(error.exception().class_name(), error.message())
+    }
+
+    /// Whether a wrong configuration is the expected error.
+    pub fn is_config_error(&self, error: &ConfigError) -> bool {
+        self.is_thrown(Exception::Config.class_name(), &error.to_string())
+    }
+
+    fn is_thrown(&self, by_us: &str, message: &str) -> bool {
+        matches!(self, Self::Error { class, .. } if *class == by_us) && self.has_message(message)
+    }
+
     /// Whether an error message is the expected one. The JVM's own wording is not compared, and what
     /// Connect leaves open at the end may be filled in.
     pub fn has_message(&self, message: &str) -> bool {

@@ -17,6 +17,7 @@ mod partitioner;
 mod record_batches;
 mod scram;
 mod table;
+mod transforms;
 
 use protocol_tests::golden::{self, Case};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,8 +50,10 @@ fn implementation(area: &str) -> Option<Run> {
     Some(match area {
         "header_converter" | "json_converter" | "primitive_converters" => converters::run,
         "partitioner" => partitioner::run,
+        "predicates" => transforms::run_predicate,
         "record_batches" => record_batches::run,
         "scram" => scram::run,
+        "transforms" => transforms::run_transform,
         _ => return None,
     })
 }

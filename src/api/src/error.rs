@@ -18,12 +18,75 @@ pub enum ErrorKind {
     Retriable,
 }
 
+/// The Java exception that an error stands for: what Connect would have thrown in its place. The name shows where
+/// users of Connect look for it: in headers of the dead letter queue, in traces and in answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exception {
+    /// A value of another type than the code takes.
+    ClassCast,
+    /// A wrong configuration.
+    Config,
+    /// Connect's general one.
+    Connect,
+    /// Data that does not fit its schema, or cannot be handled.
+    Data,
+    /// An argument that the callee does not allow.
+    IllegalArgument,
+    /// An index outside of its list, or a group that a pattern does not have.
+    IndexOutOfBounds,
+    /// Null where something must be.
+    NullPointer,
+    /// Text that is no number.
+    NumberFormat,
+    /// What may succeed later.
+    Retriable,
+    /// A schema that cannot be.
+    SchemaBuilder,
+    /// A value that cannot be carried over to another schema.
+    SchemaProjector,
+    /// Bytes that cannot be read.
+    Serialization,
+}
+
+impl Exception {
+    /// The full name of the class.
+    pub fn class_name(self) -> &'static str {
+        match self {
+            Self::ClassCast => "java.lang.ClassCastException",
+            Self::Config => "org.apache.kafka.common.config.ConfigException",
+            Self::Connect => "org.apache.kafka.connect.errors.ConnectException",
+            Self::Data => "org.apache.kafka.connect.errors.DataException",
+            Self::IllegalArgument => "java.lang.IllegalArgumentException",
+            Self::IndexOutOfBounds => "java.lang.IndexOutOfBoundsException",
+            Self::NullPointer => "java.lang.NullPointerException",
+            Self::NumberFormat => "java.lang.NumberFormatException",
+            Self::Retriable => "org.apache.kafka.connect.errors.RetriableException",
+            Self::SchemaBuilder => "org.apache.kafka.connect.errors.SchemaBuilderException",
+            Self::SchemaProjector => "org.apache.kafka.connect.errors.SchemaProjectorException",
+            Self::Serialization => "org.apache.kafka.common.errors.SerializationException",
+        }
+    }
+}
+
+impl From<ErrorKind> for Exception {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::BadRecord => Self::Data,
+            ErrorKind::Config => Self::Config,
+            ErrorKind::Fatal => Self::Connect,
+            ErrorKind::Retriable => Self::Retriable,
+        }
+    }
+}
+
 /// An error from a plugin: a kind, what happened with the next step for an operator, and a cause.
 ///
 /// The runtime adds connector, task, topic, partition and offset; the message need not repeat them.
 #[derive(Debug)]
 pub struct ConnectError {
     kind: ErrorKind,
+    exception: Exception,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -31,7 +94,7 @@ pub struct ConnectError {
 impl ConnectError {
     /// An error of the given kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, exception: kind.into(), message: message.into(), source: None }
     }
 
     /// An [`ErrorKind::BadRecord`].
@@ -54,6 +117,13 @@ impl ConnectError {
         Self::new(ErrorKind::Retriable, message)
     }
 
+    /// Sets which Java exception it stands for; by default the one of its kind.
+    #[must_use]
+    pub fn with_exception(mut self, exception: Exception) -> Self {
+        self.exception = exception;
+        self
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -64,6 +134,11 @@ impl ConnectError {
     /// What the runtime does about it.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// Which Java exception it stands for.
+    pub fn exception(&self) -> Exception {
+        self.exception
     }
 
     /// What happened, without the cause.

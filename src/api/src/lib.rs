@@ -46,7 +46,7 @@ pub use bigdecimal::BigDecimal;
 pub use bytes::Bytes;
 pub use config::{ConfigDef, ConfigError, ConfigKey, ConfigMap, ParsedConfig};
 pub use converter::{Converter, HeaderConverter};
-pub use error::{ConnectError, ErrorKind, Failures};
+pub use error::{ConnectError, ErrorKind, Exception, Failures};
 pub use registry::Plugins;
 pub use schema::{Field, Schema, SchemaType};
 pub use sink::{OffsetMap, SinkBatch, SinkConnector, SinkTask, SinkTaskContext, TopicPartition};
