@@ -14,13 +14,15 @@
 use super::membership::Membership;
 use crate::cluster::Cluster;
 use crate::error::{ClientError, ErrorCode};
-use crate::group::{CommitError, OffsetAndMetadata, offsets};
+use crate::group::offsets::{self, TOPIC_PATIENCE};
+use crate::group::{CommitError, OffsetAndMetadata};
 use crate::metadata::TopicPartition;
 use crate::sync::lock;
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 pub(super) type Offsets = HashMap<TopicPartition, OffsetAndMetadata>;
@@ -189,7 +191,9 @@ pub(super) async fn run(commits: Arc<Commits>, cluster: Cluster, membership: Arc
     loop {
         let commit = commits.next().await;
         let outcome = if commit.as_member {
-            membership.commit(&commit.offsets).await
+            // An automatic commit comes again soon; it must not hold up those that somebody waits for.
+            let patience = if commit.waiting.is_empty() { Duration::ZERO } else { TOPIC_PATIENCE };
+            membership.commit(&commit.offsets, patience).await
         } else {
             offsets::commit_without_membership(&cluster, &group, &commit.offsets).await
         };

@@ -14,6 +14,7 @@ use crate::group::{Attendance, CommitError, Group, GroupConfig, OffsetAndMetadat
 use crate::metadata::TopicPartition;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
@@ -104,14 +105,15 @@ impl Membership {
         }
     }
 
-    /// Commits as a member.
+    /// Commits as a member; a topic that the coordinator does not know is given up after `patience`.
     pub(super) async fn commit(
         &self,
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+        patience: Duration,
     ) -> Result<(), CommitError> {
         match self {
-            Self::Classic(classic) => classic.group.commit(offsets).await,
-            Self::Remote(remote) => remote.group.commit(offsets).await,
+            Self::Classic(classic) => classic.group.commit_within(offsets, patience).await,
+            Self::Remote(remote) => remote.group.commit_within(offsets, patience).await,
         }
     }
 

@@ -382,6 +382,8 @@ impl Consumer {
         self.subscribed = false;
         self.shared.set_subscribed(false);
         if let Some(membership) = &self.group {
+            // What was not committed by now must not be under a later membership.
+            self.shared.commits.lose(membership.group_id());
             membership.leave().await;
         }
         self.shared.reset();

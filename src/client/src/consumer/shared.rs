@@ -47,7 +47,7 @@ pub(super) struct Inner {
     ended: Option<Ended>,
     /// The assignment has to be told.
     assigned: bool,
-    /// An assignment was told since the group was joined, or is about to be.
+    /// An assignment was told since the group was joined.
     announced: bool,
     delivered: Option<Delivered>,
     /// For automatic commits: the partition of which the application has records in hand, and where they begin.
@@ -282,7 +282,7 @@ impl Shared {
     pub(super) fn begin_assignment(&self, partitions: &[TopicPartition]) {
         let mut inner = self.lock();
         inner.state.assign(partitions);
-        (inner.assigned, inner.announced) = (true, true);
+        inner.assigned = true;
         self.to_application.notify_one();
     }
 
@@ -292,7 +292,7 @@ impl Shared {
         let mut inner = self.lock();
         let added = inner.state.add(partitions);
         if added || !inner.announced {
-            (inner.assigned, inner.announced) = (true, true);
+            inner.assigned = true;
             self.to_application.notify_one();
         }
     }
@@ -395,6 +395,7 @@ impl Inner {
             });
         }
         if std::mem::take(&mut self.assigned) {
+            self.announced = true;
             self.state.tell_all();
             self.delivered = Some(Delivered::Assigned);
             return Some(ConsumerEvent::Assigned(self.state.assignment()));

@@ -6,10 +6,11 @@
 
 use super::coordinator::{Group, Published};
 use super::membership::{Generation, Standing};
-use super::offsets::{self, CommitError, Identity, OffsetAndMetadata};
+use super::offsets::{self, CommitError, Identity, OffsetAndMetadata, TOPIC_PATIENCE};
 use crate::error::ErrorCode;
 use crate::metadata::TopicPartition;
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -22,6 +23,15 @@ impl Group {
         &self,
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
     ) -> Result<(), CommitError> {
+        self.commit_within(offsets, TOPIC_PATIENCE).await
+    }
+
+    /// As [`Self::commit`]; a topic that the coordinator does not know is given up after `patience`.
+    pub(crate) async fn commit_within(
+        &self,
+        offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+        patience: Duration,
+    ) -> Result<(), CommitError> {
         let deadline = Instant::now() + self.cluster().config().default_api_timeout;
         let mut published = self.published();
         let losses = published.borrow().losses;
@@ -29,7 +39,7 @@ impl Group {
         loop {
             let waited = tokio::time::timeout_at(deadline, self.generation(&mut published, refused, losses));
             let generation = waited.await.unwrap_or_else(|_| Err(self.rebalancing()))?;
-            let error = match self.commit_as(&generation, offsets).await {
+            let error = match self.commit_as(&generation, offsets, patience).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -81,6 +91,7 @@ impl Group {
         &self,
         generation: &Generation,
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+        patience: Duration,
     ) -> Result<(), CommitError> {
         let identity = Identity {
             generation: generation.id,
@@ -88,7 +99,7 @@ impl Group {
             instance_id: self.config().instance_id.clone(),
             by_epoch: false,
         };
-        offsets::commit(self.cluster(), &self.config().group_id, &identity, offsets).await
+        offsets::commit(self.cluster(), &self.config().group_id, &identity, offsets, patience).await
     }
 
     fn rebalancing(&self) -> CommitError {

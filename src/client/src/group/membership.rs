@@ -154,7 +154,7 @@ impl Membership {
         self.keeps
     }
 
-    /// How often the assignment was lost so far.
+    /// How often the assignment was lost so far, or the group left: what was begun before must not go on after.
     pub fn losses(&self) -> u64 {
         self.losses
     }
@@ -223,6 +223,7 @@ impl Membership {
         self.heartbeat.in_flight = None;
         self.rejoin_when_stable = false;
         self.keeps = false;
+        self.losses += 1;
         self.join_at = None;
     }
 

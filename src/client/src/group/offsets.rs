@@ -7,6 +7,7 @@ use crate::cluster::Cluster;
 use crate::connection::ConnectionClass;
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::TopicPartition;
+use crate::sync::lock;
 use crate::text::{str_bytes, topic_name};
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -16,7 +17,7 @@ use kafka_protocol::messages::{
     GroupId, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
 };
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -28,7 +29,7 @@ const COMMIT_BY_EPOCH_VERSION: i16 = 9;
 const FETCH_MAX_VERSION: i16 = 7;
 /// How long a coordinator may need to learn of a new topic. A deleted one must not hold up the commits that follow,
 /// nor those who wait for partitions; the other offsets of its request are committed.
-const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A position to be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +116,7 @@ pub async fn commit_without_membership(
     offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
 ) -> Result<(), CommitError> {
     let identity = Identity { generation: -1, member_id: Arc::from(""), instance_id: None, by_epoch: false };
-    commit(cluster, group, &identity, offsets).await
+    commit(cluster, group, &identity, offsets, TOPIC_PATIENCE).await
 }
 
 /// The committed offsets of `partitions`; those without one are left out.
@@ -169,24 +170,27 @@ fn read_committed(
     Ok(offsets)
 }
 
-/// Commits as `identity`; moves of the coordinator are followed.
+/// Commits as `identity`; moves of the coordinator are followed. What was committed is not sent again with what was
+/// not. A topic that the coordinator does not know is given up after `patience`.
 pub(super) async fn commit(
     cluster: &Cluster,
     group: &Arc<str>,
     identity: &Identity,
     offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+    patience: Duration,
 ) -> Result<(), CommitError> {
     if offsets.is_empty() {
         return Ok(());
     }
-    let request = commit_request(group, identity, offsets);
+    let left = Mutex::new(offsets.clone());
     let what = format!("committing offsets of group {group}");
     let begun = Instant::now();
     let committed = with_retries(cluster, group, &what, || async {
         let version = if identity.by_epoch { COMMIT_BY_EPOCH_VERSION } else { COMMIT_MAX_VERSION };
-        let response = attempt(cluster, group, version, |_| request.clone()).await?;
-        match check_commit(group, &response) {
-            Err(error) if is_of_no_topic(&error) && begun.elapsed() >= TOPIC_PATIENCE => Ok(Err(error)),
+        let request = commit_request(group, identity, &lock(&left));
+        let response = attempt(cluster, group, version, |_| request).await?;
+        match settle(group, &response, &mut lock(&left)) {
+            Err(error) if is_of_no_topic(&error) && begun.elapsed() >= patience => Ok(Err(error)),
             checked => checked.map(Ok),
         }
     });
@@ -223,18 +227,32 @@ fn commit_request(
         .with_topics(topics.collect())
 }
 
-fn check_commit(group: &Arc<str>, response: &OffsetCommitResponse) -> Result<(), ClientError> {
+/// Takes what was committed out of `left`. Of several errors one that trying again cannot mend counts first.
+fn settle(
+    group: &Arc<str>,
+    response: &OffsetCommitResponse,
+    left: &mut HashMap<TopicPartition, OffsetAndMetadata>,
+) -> Result<(), ClientError> {
+    let mut failed: Option<ClientError> = None;
     for topic in &response.topics {
+        let name: Arc<str> = topic.name.as_str().into();
         for partition in &topic.partitions {
-            ErrorCode(partition.error_code).ok().map_err(|code| {
-                BrokerError::new(code, "OffsetCommit")
-                    .group(group.clone())
-                    .topic(topic.name.as_str())
-                    .partition(partition.partition_index)
-            })?;
+            let code = ErrorCode(partition.error_code);
+            if code.ok().is_ok() {
+                left.remove(&TopicPartition::new(name.clone(), partition.partition_index));
+                continue;
+            }
+            let error: ClientError = BrokerError::new(code, "OffsetCommit")
+                .group(group.clone())
+                .topic(name.clone())
+                .partition(partition.partition_index)
+                .into();
+            if failed.as_ref().is_none_or(|before| before.is_retriable() && !error.is_retriable()) {
+                failed = Some(error);
+            }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 async fn attempt<R>(

@@ -97,6 +97,18 @@ async fn an_assignment_of_nothing_is_told_once() {
 }
 
 #[tokio::test]
+async fn what_ended_before_it_was_told_is_told_again() {
+    let shared = shared();
+    shared.extend_assignment(&tps(&[0]));
+    assert!(shared.revoke(&tps(&[0])).is_none(), "nobody knows of it");
+    assert_eq!(next(&shared), "");
+    shared.extend_assignment(&[]);
+    assert_eq!(next(&shared), "+", "that the group was joined");
+    shared.extend_assignment(&[]);
+    assert_eq!(next(&shared), "");
+}
+
+#[tokio::test]
 async fn an_error_that_ends_the_membership_follows_the_loss() {
     let shared = told(&[0, 1]);
     let _done = shared.revoke(&tps(&[1]));

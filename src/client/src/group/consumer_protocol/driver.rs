@@ -1,7 +1,7 @@
 //! The driver of a membership in the consumer protocol: carries out what the state machine says and
 //! brings it the answers.
 
-use super::handle::{AssignmentHooks, Command, ConsumerGroupConfig, Shared};
+use super::handle::{AssignmentHooks, Command, ConsumerGroupConfig, Published, Shared};
 use super::membership::{Action, ConsumerMembership, Heartbeat, MembershipConfig};
 use super::request::{self, API, MAX_VERSION, REGEX_VERSION};
 use crate::cluster::Cluster;
@@ -94,7 +94,8 @@ impl Driver {
             while let Some(action) = self.machine.next_action(now) {
                 self.perform(action);
             }
-            *lock(&self.shared.standing) = self.machine.standing();
+            let (standing, losses) = (self.machine.standing(), self.machine.losses());
+            *lock(&self.shared.published) = Published { standing, losses };
             if self.leaves_in_flight == 0 {
                 self.leaving.drain(..).for_each(|done| {
                     // Whoever waited may be gone.

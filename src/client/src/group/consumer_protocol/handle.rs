@@ -6,7 +6,7 @@ use crate::backoff::Backoff;
 use crate::cluster::Cluster;
 use crate::error::{ClientError, ErrorCode};
 use crate::group::membership::Standing;
-use crate::group::offsets::{self, CommitError, Identity, OffsetAndMetadata};
+use crate::group::offsets::{self, CommitError, Identity, OffsetAndMetadata, TOPIC_PATIENCE};
 use crate::group::poll_clock::{Attendance, PollClock};
 use crate::metadata::TopicPartition;
 use crate::sync::lock;
@@ -67,8 +67,16 @@ pub struct ConsumerGroup {
 /// What the driver and the handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) standing: Mutex<Standing>,
+    pub(super) published: Mutex<Published>,
     pub(super) clock: PollClock,
+}
+
+/// What the driver tells of the membership.
+#[derive(Debug, Clone)]
+pub(super) struct Published {
+    pub(super) standing: Standing,
+    /// How often the membership has ended.
+    pub(super) losses: u64,
 }
 
 #[derive(Debug)]
@@ -82,7 +90,10 @@ impl ConsumerGroup {
     /// runtime.
     pub fn start(cluster: Cluster, config: ConsumerGroupConfig, hooks: Arc<dyn AssignmentHooks>) -> Self {
         let clock = PollClock::new(config.max_poll_interval, Instant::now());
-        let shared = Arc::new(Shared { standing: Mutex::new(Standing::None), clock });
+        let shared = Arc::new(Shared {
+            published: Mutex::new(Published { standing: Standing::None, losses: 0 }),
+            clock,
+        });
         let (commands, inbox) = mpsc::unbounded_channel();
         let config = Arc::new(config);
         let driver = Driver::new(cluster.clone(), config.clone(), hooks, shared.clone(), inbox);
@@ -107,7 +118,7 @@ impl ConsumerGroup {
 
     /// Whether, and under which epoch, offsets can be committed.
     pub fn standing(&self) -> Standing {
-        lock(&self.shared.standing).clone()
+        lock(&self.shared.published).standing.clone()
     }
 
     /// The application attends to the group until the guard is dropped; see
@@ -123,18 +134,29 @@ impl ConsumerGroup {
 
     /// Commits offsets as a member. If the epoch was outdated (STALE_MEMBER_EPOCH) it is tried again with the next
     /// one until `default.api.timeout.ms`, as Java's `CommitRequestManager` does: the partitions are still here,
-    /// since they would have to be given up first. If the future is dropped the outcome is unknown.
+    /// since they would have to be given up first. A membership that begins meanwhile does not go on with it. If
+    /// the future is dropped the outcome is unknown.
     pub async fn commit(
         &self,
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
     ) -> Result<(), CommitError> {
+        self.commit_within(offsets, TOPIC_PATIENCE).await
+    }
+
+    /// As [`Self::commit`]; a topic that the coordinator does not know is given up after `patience`.
+    pub(crate) async fn commit_within(
+        &self,
+        offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+        patience: Duration,
+    ) -> Result<(), CommitError> {
         let group = &self.config.group_id;
+        let losses = lock(&self.shared.published).losses;
         let (begun, timeout) = (Instant::now(), self.cluster.config().default_api_timeout);
         let mut backoff =
             Backoff::new(self.cluster.config().retry_backoff, self.cluster.config().retry_backoff_max);
         loop {
-            let identity = self.identity()?;
-            let error = match offsets::commit(&self.cluster, group, &identity, offsets).await {
+            let identity = self.identity(losses)?;
+            let error = match offsets::commit(&self.cluster, group, &identity, offsets, patience).await {
                 Err(CommitError::Client(error)) if error.code() == Some(ErrorCode::STALE_MEMBER_EPOCH) => {
                     error
                 }
@@ -149,10 +171,14 @@ impl ConsumerGroup {
         }
     }
 
-    /// Whom commits are made as now.
-    fn identity(&self) -> Result<Identity, CommitError> {
+    /// Whom commits are made as now; an error if that is another membership than the one after `losses`.
+    fn identity(&self, losses: u64) -> Result<Identity, CommitError> {
         let group = self.config.group_id.clone();
-        match self.standing() {
+        let now = lock(&self.shared.published).clone();
+        if now.losses != losses {
+            return Err(CommitError::IllegalGeneration { group, code: ErrorCode::UNKNOWN_MEMBER_ID });
+        }
+        match now.standing {
             Standing::Member(generation) => Ok(Identity {
                 generation: generation.id,
                 member_id: generation.member_id,
@@ -169,5 +195,50 @@ impl ConsumerGroup {
     fn send(&self, command: Command) {
         // The driver ends only when this handle, the sender, is dropped.
         let _ = self.commands.send(command);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ClientConfig;
+    use crate::group::membership::Generation;
+
+    struct NoHooks;
+
+    impl AssignmentHooks for NoHooks {
+        fn revoke(&self, _: Vec<TopicPartition>) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::ready(()))
+        }
+        fn assign(&self, _: Vec<TopicPartition>) {}
+        fn lose(&self) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::ready(()))
+        }
+        fn report(&self, _: ClientError) {}
+        fn failed(&self, _: ClientError) {}
+    }
+
+    #[tokio::test]
+    async fn a_commit_does_not_go_on_under_a_later_membership() {
+        let cluster = Cluster::new(ClientConfig::new("127.0.0.1:1").unwrap());
+        let config = ConsumerGroupConfig {
+            group_id: Arc::from("g"),
+            instance_id: None,
+            remote_assignor: None,
+            rack: None,
+            max_poll_interval: Duration::from_secs(300),
+        };
+        let group = ConsumerGroup::start(cluster, config, Arc::new(NoHooks));
+        let member = |id, losses| {
+            let generation = Generation { id, member_id: Arc::from("m"), protocol: Arc::from("") };
+            Published { standing: Standing::Member(generation), losses }
+        };
+        *lock(&group.shared.published) = member(5, 0);
+        assert_eq!(group.identity(0).unwrap().generation, 5);
+        *lock(&group.shared.published) = member(6, 0);
+        assert_eq!(group.identity(0).unwrap().generation, 6, "the next epoch of the same membership");
+        *lock(&group.shared.published) = member(1, 1);
+        let refused = group.identity(0).unwrap_err();
+        assert!(matches!(refused, CommitError::IllegalGeneration { .. }), "{refused}");
     }
 }

@@ -240,6 +240,7 @@ fn leaving_is_told_at_once_even_while_joining() {
     script.machine.prepared(false);
     script.join_attempt("m");
     script.machine.leave();
+    assert_eq!(script.machine.losses(), 1, "commits that wait must not be made later");
     assert_eq!(script.one(), left(true, LeaveReason::Asked));
     assert!(!script.machine.is_active());
 }

@@ -79,6 +79,10 @@ pub struct ConsumerMembership {
     /// A revocation that the application has not answered: its step, and what goes.
     revoking: Option<(u64, IdPartitions)>,
     ack_due: bool,
+    /// The application was told of an assignment since the group was joined.
+    told: bool,
+    /// How often the membership has ended.
+    losses: u64,
     /// A heartbeat said what is held, and was not answered yet.
     in_doubt: bool,
     names: BTreeMap<Uuid, Arc<str>>,
@@ -128,6 +132,8 @@ impl ConsumerMembership {
             current: IdPartitions::new(),
             revoking: None,
             ack_due: false,
+            told: false,
+            losses: 0,
             in_doubt: false,
             names: BTreeMap::new(),
             lookup: Lookup { asked: false, not_before: now, failures: 0 },
@@ -170,6 +176,11 @@ impl ConsumerMembership {
             State::Joining => Standing::Rebalancing,
             State::Unsubscribed | State::Fenced | State::Stale | State::Failed => Standing::None,
         }
+    }
+
+    /// How often the membership has ended so far: what was begun under one must not go on under another.
+    pub fn losses(&self) -> u64 {
+        self.losses
     }
 
     /// Subscribes to this instead of what was before, and joins if it is no member. The coordinator is told at once.
@@ -258,6 +269,11 @@ impl ConsumerMembership {
         }
         if let Some(assignment) = answer.assignment {
             self.target = assignment;
+            if self.target.is_empty() && self.current.is_empty() && !self.told {
+                // That there is nothing is told as well, once.
+                self.told = true;
+                self.actions.push_back(Action::Assign(Vec::new()));
+            }
         }
         self.settle();
     }
@@ -324,6 +340,8 @@ impl ConsumerMembership {
 
     /// Forgets everything that belongs to a membership.
     fn forget(&mut self) {
+        self.losses += 1;
+        self.told = false;
         self.epoch = JOIN_EPOCH;
         self.target.clear();
         self.current.clear();

@@ -47,7 +47,7 @@ impl ConsumerMembership {
     /// The application holds `assignment` from now on, which is more than before.
     fn hold(&mut self, assignment: IdPartitions) {
         self.current = assignment;
-        self.ack_due = true;
+        (self.ack_due, self.told) = (true, true);
         self.actions.push_back(Action::Assign(self.with_names(&self.current)));
         let (current, target) = (&self.current, &self.target);
         self.names.retain(|id, _| current.contains_key(id) || target.contains_key(id));

@@ -71,6 +71,7 @@ fn the_first_heartbeat_says_everything_and_the_next_ones_what_changed() {
     assert_eq!(machine.standing(), Standing::Rebalancing);
     machine.on_heartbeat(now, attempt, answer(3, Some(IdPartitions::new())));
     assert!(matches!(machine.standing(), Standing::Member(generation) if generation.id == 3));
+    assert_eq!(machine.next_action(now), Some(Action::Assign(Vec::new())), "that there is nothing is told");
     assert_eq!(machine.next_action(now), None);
     assert_eq!(machine.deadline(), Some(now + INTERVAL), "the pace is the coordinator's");
     let (_, short) = beat(&mut machine, now + INTERVAL);
