@@ -216,3 +216,47 @@ async fn separate_handles_have_connections_of_their_own() {
     let others = other.connection(node, ConnectionClass::Group).await.unwrap();
     assert!(std::ptr::eq(&*mine, &*again) && !std::ptr::eq(&*mine, &*others));
 }
+
+/// What the controller refuses for now is asked for again, each topic by itself (KIP-599).
+#[tokio::test]
+async fn topics_are_asked_for_again_when_the_controller_moved_or_is_busy() {
+    let (broker, cluster) = setup(&[]).await;
+    let admin = Admin::new(cluster);
+    let topic = |name: &str| NewTopic {
+        name: name.to_owned(),
+        partitions: 1,
+        replication_factor: 1,
+        configs: BTreeMap::new(),
+    };
+    for error in [ResponseError::NotController, ResponseError::ThrottlingQuotaExceeded] {
+        let before = broker.faults().requests(ApiKey::Metadata);
+        for api in [ApiKey::CreateTopics, ApiKey::DeleteTopics] {
+            broker.faults().add(FaultRule::new(FaultAction::ReplyError(error)).api(api).times(2));
+        }
+        let created = admin.create_topics(&[topic("a"), topic("b")], false).await.unwrap();
+        assert!(created.iter().all(|(_, result)| result.is_ok()), "{created:?}");
+        let deleted = admin.delete_topics(&["b", "a", "none"]).await.unwrap();
+        let codes: Vec<_> = deleted.iter().map(|(_, r)| r.as_ref().err().and_then(|e| e.code())).collect();
+        let unknown = Some(crossdock_client::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        assert_eq!(codes, [None, None, unknown], "{error:?}");
+        if error == ResponseError::NotController {
+            let asked = broker.faults().requests(ApiKey::Metadata);
+            assert!(asked > before, "who is the controller is looked up again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn offsets_are_listed_although_leaders_cannot_be_looked_up_for_a_while() {
+    let (broker, cluster) = setup(&[]).await;
+    let admin = Admin::new(cluster);
+    let topic =
+        NewTopic { name: "t".to_owned(), partitions: 1, replication_factor: 1, configs: BTreeMap::new() };
+    assert!(admin.create_topic(&topic).await.unwrap());
+    for api in [ApiKey::ListOffsets, ApiKey::Metadata] {
+        broker.faults().add(FaultRule::new(FaultAction::CloseConnection).api(api).times(2));
+    }
+    let asked = [(TopicPartition::new("t", 0), OffsetSpec::Latest)];
+    let listed = admin.list_offsets(&asked, IsolationLevel::ReadUncommitted).await.unwrap();
+    assert_eq!(listed[0].1.as_ref().unwrap().offset, 0);
+}

@@ -58,7 +58,7 @@ pub use transactions::{
 use crate::cluster::Cluster;
 use crate::error::ClientError;
 use crate::metadata::{BrokerInfo, NodeId, TopicSelection};
-use kafka_protocol::protocol::{Request, StrBytes};
+use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
 
 /// Administrative operations. Cheap to clone.
@@ -105,16 +105,6 @@ impl Admin {
         F: Future<Output = Result<T, ClientError>>,
     {
         self.cluster.retrying(what, self.cluster.config().default_api_timeout, attempt).await
-    }
-
-    async fn call_controller<R: Request + Clone>(
-        &self,
-        what: &str,
-        request: &R,
-        max_version: i16,
-    ) -> Result<R::Response, ClientError> {
-        let timeout = self.cluster.config().request_timeout;
-        self.retrying(what, || self.cluster.call_controller(request.clone(), max_version, timeout)).await
     }
 
     /// How long the broker itself may take, in milliseconds; a little less than this client waits.

@@ -90,7 +90,8 @@ impl Admin {
         let mut results: HashMap<(TopicPartition, OffsetSpec), Found> = HashMap::new();
         let mut open: Vec<_> = partitions.to_vec();
         if partitions.iter().any(|(p, _)| cluster.metadata().partition(&p.topic, p.partition).is_none()) {
-            cluster.refresh(topics.clone(), false).await?;
+            self.retrying("finding the leaders of partitions", || cluster.refresh(topics.clone(), false))
+                .await?;
         }
         loop {
             for (item, found) in self.list_offsets_once(&open, isolation).await {
@@ -104,7 +105,13 @@ impl Admin {
                 break;
             }
             tokio::time::sleep(wait).await;
-            cluster.refresh(topics.clone(), false).await?;
+            if let Err(error) = cluster.refresh(topics.clone(), false).await {
+                if !error.is_retriable() {
+                    return Err(error);
+                }
+                // The leaders that were known are asked again: one of them may answer.
+                tracing::debug!(%error, "leaders could not be looked up; it is tried again");
+            }
         }
         let missing = |p: &TopicPartition| Err(missing_item(API, p));
         let take = |item: &(TopicPartition, OffsetSpec)| {

@@ -1,16 +1,21 @@
 //! Topics: create, delete, list, describe.
 
-use super::rounds::{in_order, missing_item};
+use super::rounds::missing_item;
 use super::{Admin, ItemResult, shared_text};
 use crate::error::{BrokerError, ClientError, ErrorCode};
 use crate::metadata::{TopicInfo, TopicSelection};
 use crate::text::{str_bytes, topic_name};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
+
+const CREATE: &str = "CreateTopics";
+const DELETE: &str = "DeleteTopics";
 
 /// A topic to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +66,32 @@ impl NewTopic {
     }
 }
 
+/// What the controller says of a topic that was to be created.
+fn created(topic: CreatableTopicResult) -> ItemResult<String, CreatedTopic> {
+    let refused = |code| {
+        let error = BrokerError::new(code, CREATE).topic(shared_text(&topic.name.0));
+        error.message(topic.error_message.as_deref()).into()
+    };
+    let made = CreatedTopic {
+        id: topic.topic_id,
+        partitions: topic.num_partitions,
+        replication_factor: topic.replication_factor,
+    };
+    let result = ErrorCode(topic.error_code).ok().map(|()| made).map_err(refused);
+    (topic.name.0.as_str().to_owned(), result)
+}
+
+/// What it says of one that was to be deleted.
+fn deleted(topic: DeletableTopicResult) -> Option<ItemResult<String, ()>> {
+    let name = topic.name.as_ref()?.0.as_str().to_owned();
+    let refused = |code| {
+        let error = BrokerError::new(code, DELETE).topic(&*name);
+        error.message(topic.error_message.as_deref()).into()
+    };
+    let result = ErrorCode(topic.error_code).ok().map_err(refused);
+    Some((name, result))
+}
+
 impl Admin {
     /// Creates topics. A topic that is there already is an error of its item, with
     /// [`ErrorCode::TOPIC_ALREADY_EXISTS`]. With `validate_only` nothing is created.
@@ -71,25 +102,18 @@ impl Admin {
         topics: &[NewTopic],
         validate_only: bool,
     ) -> Result<Vec<ItemResult<String, CreatedTopic>>, ClientError> {
-        let request = CreateTopicsRequest::default()
-            .with_topics(topics.iter().map(NewTopic::to_wire).collect())
-            .with_timeout_ms(self.broker_timeout_ms())
-            .with_validate_only(validate_only);
-        let answer = self.call_controller("creating topics", &request, 7).await?;
-        let results = answer.topics.into_iter().map(|topic| {
-            let created = CreatedTopic {
-                id: topic.topic_id,
-                partitions: topic.num_partitions,
-                replication_factor: topic.replication_factor,
-            };
-            let refused = |code| {
-                let error = BrokerError::new(code, "CreateTopics").topic(shared_text(&topic.name.0));
-                error.message(topic.error_message.as_deref()).into()
-            };
-            let result = ErrorCode(topic.error_code).ok().map(|()| created).map_err(refused);
-            (topic.name.0.as_str().to_owned(), result)
-        });
-        Ok(in_order("CreateTopics", topics.iter().map(|t| t.name.clone()), results))
+        let names: Vec<String> = topics.iter().map(|t| t.name.clone()).collect();
+        let round = |open: Vec<String>| async move {
+            let wanted = topics.iter().filter(|topic| open.contains(&topic.name));
+            let request = CreateTopicsRequest::default()
+                .with_topics(wanted.map(NewTopic::to_wire).collect())
+                .with_timeout_ms(self.broker_timeout_ms())
+                .with_validate_only(validate_only);
+            let timeout = self.cluster.config().request_timeout;
+            let answer = self.cluster.call_controller(request, 7, timeout).await?;
+            Ok(answer.topics.into_iter().map(created).collect())
+        };
+        self.each(CREATE, &names, round).await
     }
 
     /// Creates one topic; true if it was created, false if it was there already.
@@ -99,7 +123,7 @@ impl Admin {
             Some((_, Ok(_))) => Ok(true),
             Some((_, Err(error))) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => Ok(false),
             Some((_, Err(error))) => Err(error),
-            None => Err(missing_item("CreateTopics", &topic.name)),
+            None => Err(missing_item(CREATE, &topic.name)),
         }
     }
 
@@ -107,29 +131,21 @@ impl Admin {
     pub async fn delete_topics(&self, names: &[&str]) -> Result<Vec<ItemResult<String, ()>>, ClientError> {
         let timeout = self.cluster.config().request_timeout;
         let broker_timeout = self.broker_timeout_ms();
-        let attempt = || async {
+        let round = |open: Vec<String>| async move {
             let controller = self.cluster.controller_connection().await?;
             let request = |version: i16| {
                 let request = DeleteTopicsRequest::default().with_timeout_ms(broker_timeout);
-                let wire = names.iter().map(|n| topic_name(n));
+                let wire = open.iter().map(|n| topic_name(n));
                 if version < 6 {
                     return request.with_topic_names(wire.collect());
                 }
                 request.with_topics(wire.map(|n| DeleteTopicState::default().with_name(Some(n))).collect())
             };
-            controller.call(6, timeout, request).await
+            let answer = controller.call(6, timeout, request).await?;
+            Ok(answer.responses.into_iter().filter_map(deleted).collect())
         };
-        let answer = self.retrying("deleting topics", attempt).await?;
-        let results = answer.responses.into_iter().filter_map(|topic| {
-            let name = topic.name.as_ref()?.0.as_str().to_owned();
-            let refused = |code| {
-                let error = BrokerError::new(code, "DeleteTopics").topic(&*name);
-                error.message(topic.error_message.as_deref()).into()
-            };
-            let result = ErrorCode(topic.error_code).ok().map_err(refused);
-            Some((name, result))
-        });
-        Ok(in_order("DeleteTopics", names.iter().map(|n| (*n).to_owned()), results))
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        self.each(DELETE, &names, round).await
     }
 
     /// All topics of the cluster that this client may see, ordered by name; internal ones included.

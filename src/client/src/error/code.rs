@@ -144,7 +144,7 @@ error_codes! {
     38 INVALID_REPLICATION_FACTOR (false, false) "the replication factor is below 1 or above the number of brokers";
     39 INVALID_REPLICA_ASSIGNMENT (false, false) "the replica assignment is invalid";
     40 INVALID_CONFIG (false, false) "a setting of the topic or resource is invalid";
-    41 NOT_CONTROLLER (true, false) "the broker is not the controller";
+    41 NOT_CONTROLLER (true, true) "the broker is not the controller";
     42 INVALID_REQUEST (false, false) "the request is malformed or its fields do not fit together";
     43 UNSUPPORTED_FOR_MESSAGE_FORMAT (false, false) "the topic's message format does not support this";
     44 POLICY_VIOLATION (false, false) "the request violates a policy of the cluster";
