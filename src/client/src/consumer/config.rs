@@ -146,6 +146,10 @@ impl ConsumerConfig {
                 config.session_timeout.as_millis()
             )));
         }
+        if config.auto_commit_interval.is_some() && config.group_id.is_none() {
+            let reason = "offsets are committed for a group; set group.id, or enable.auto.commit to false";
+            return Err(invalid(ENABLE_AUTO_COMMIT.name(), "true", reason));
+        }
         Ok(config)
     }
 
@@ -208,6 +212,14 @@ mod tests {
         assert_eq!((config.group_id, config.auto_offset_reset), (None, OffsetReset::Latest));
         assert_eq!(config.session_timeout, Duration::from_secs(45));
         assert_eq!((config.fetch_max_bytes, config.max_partition_fetch_bytes), (52_428_800, 1_048_576));
+    }
+
+    #[test]
+    fn automatic_commits_need_a_group() {
+        let refused = config(&[("enable.auto.commit", "true")]).unwrap_err().to_string();
+        assert!(refused.contains("enable.auto.commit") && refused.contains("group.id"), "{refused}");
+        assert!(config(&[("enable.auto.commit", "true"), ("group.id", "g")]).is_ok());
+        assert!(config(&[("enable.auto.commit", "false")]).is_ok());
     }
 
     #[test]
