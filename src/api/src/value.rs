@@ -220,7 +220,42 @@ impl Map {
 
     /// The value of a string key.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.iter().find(|(k, _)| k.as_ref().as_str() == Some(key)).map(|(_, v)| v)
+        self.entries.iter().find(|(k, _)| is_text(k, key)).map(|(_, v)| v)
+    }
+
+    /// The value of a string key, for changing.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        self.entries.iter_mut().find(|(k, _)| is_text(k, key)).map(|(_, v)| v)
+    }
+
+    /// Sets the value of a string key, in its old place if it is there already.
+    pub fn put(&mut self, key: &Text, value: Value) {
+        match self.entries.iter_mut().find(|(k, _)| matches!(k, Value::String(k) if k == key)) {
+            Some((_, old)) => *old = value,
+            None => self.entries.push((Value::String(key.clone()), value)),
+        }
+    }
+
+    /// Removes a string key and gives its value.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        let at = self.entries.iter().position(|(k, _)| is_text(k, key))?;
+        Some(self.entries.remove(at).1)
+    }
+
+    /// Keeps the entries for which `keep` is true; it may change their values, and their keys into others
+    /// that do not repeat.
+    pub fn retain_mut(&mut self, mut keep: impl FnMut(&mut Value, &mut Value) -> bool) {
+        self.entries.retain_mut(|(key, value)| keep(key, value));
+    }
+
+    /// All entries in order.
+    pub fn entries(&self) -> &[(Value, Value)] {
+        &self.entries
+    }
+
+    /// All entries in order, without the map.
+    pub fn into_entries(self) -> Vec<(Value, Value)> {
+        self.entries
     }
 
     /// All entries in order.
@@ -237,6 +272,10 @@ impl Map {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+fn is_text(value: &Value, text: &str) -> bool {
+    matches!(value, Value::String(v) if v.as_bytes() == text.as_bytes())
 }
 
 /// Feeds what equal keys have in common: -0.0 equals 0.0, and 1.0 equals 1.00.
@@ -337,6 +376,35 @@ impl Struct {
     /// The values in the order of the schema's fields.
     pub fn values(&self) -> &[Value] {
         &self.values
+    }
+
+    /// The values in the order of the schema's fields, for changing.
+    pub fn values_mut(&mut self) -> &mut [Value] {
+        &mut self.values
+    }
+
+    /// The values, without the struct.
+    pub fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+
+    /// Makes it a struct of another schema, in place: `change` turns the values into those of its fields.
+    /// Fields that it leaves without a value are null, values without a field are dropped.
+    ///
+    /// # Errors
+    /// If `schema` is not of type STRUCT; the struct is then unchanged.
+    pub fn become_of(
+        &mut self,
+        schema: Arc<Schema>,
+        change: impl FnOnce(&mut Vec<Value>),
+    ) -> Result<(), ConnectError> {
+        if schema.kind() != SchemaType::Struct {
+            return Err(ConnectError::bad_record(format!("Not a struct schema: {:?}", schema.kind())));
+        }
+        change(&mut self.values);
+        self.values.resize(schema.fields().len(), Value::Null);
+        self.schema = schema;
+        Ok(())
     }
 }
 

@@ -30,6 +30,14 @@ impl Strictness {
             )
     }
 
+    /// Reads the key from a config as it was given.
+    ///
+    /// # Errors
+    /// If it is neither `safe` nor `strict`.
+    pub fn of_map(config: &ConfigMap) -> Result<Self, ConfigError> {
+        Self::of(&ConfigDef::new().define(Self::key()).parse(config)?)
+    }
+
     /// Reads the key from a config that was parsed by a definition with [`Strictness::key`].
     pub(crate) fn of(config: &ParsedConfig) -> Result<Self, ConfigError> {
         Ok(if config.string(KEY)? == "strict" { Self::AsConnect } else { Self::Safe })

@@ -230,6 +230,63 @@ impl RecordMut<'_> {
         (schema, value)
     }
 
+    /// Key or value for changing where it is, if it is neither null nor a slice of a buffer. Its schema
+    /// is set with [`RecordMut::set_schema`].
+    pub fn owned_mut(&mut self, column: Column) -> Option<&mut Value> {
+        match *column.slot_mut(self.row()) {
+            Slot::Owned(index) => self.batch.values.get_mut(index as usize),
+            _ => None,
+        }
+    }
+
+    /// Sets the schema of key or value (`None` is schemaless) and leaves the value as it is.
+    pub fn set_schema(&mut self, column: Column, schema: Option<&Arc<Schema>>) {
+        let schema = self.batch.schema_id(schema);
+        *column.schema_mut(self.row()) = schema;
+    }
+
+    /// Adds a header after those that are there.
+    ///
+    /// # Errors
+    /// As [`RecordBuilder::finish`]; the record is then unchanged.
+    pub fn add_header<'a>(
+        &mut self,
+        name: &str,
+        schema: Option<&Arc<Schema>>,
+        datum: impl Into<Datum<'a>>,
+    ) -> Result<(), ConnectError> {
+        let value = self.batch.slot_for(datum.into())?;
+        let name = self.batch.write_tail(name.as_bytes())?;
+        let schema = self.batch.schema_id(schema);
+        let (start, len) = (self.row().headers_start as usize, self.row().headers_len as usize);
+        if len == 0 {
+            self.row().headers_start = self.batch.headers.len() as u32;
+        } else if start + len != self.batch.headers.len() {
+            // Those of another record follow: a record's headers are one run.
+            let moved = self.batch.headers.len() as u32;
+            self.batch.headers.extend_from_within(start..start + len);
+            self.row().headers_start = moved;
+        }
+        self.batch.headers.push(HeaderSlot { name, schema, value });
+        self.row().headers_len += 1;
+        Ok(())
+    }
+
+    /// Removes the headers for whose name `keep` is false.
+    pub fn retain_headers(&mut self, keep: impl Fn(&[u8]) -> bool) {
+        let start = self.row().headers_start as usize;
+        let end = start + self.row().headers_len as usize;
+        let mut kept = start;
+        for at in start..end {
+            let header = self.batch.headers[at];
+            if keep(self.batch.bytes_of(header.name)) {
+                self.batch.headers[kept] = header;
+                kept += 1;
+            }
+        }
+        self.row().headers_len = (kept - start) as u32;
+    }
+
     /// Replaces all headers.
     ///
     /// # Errors

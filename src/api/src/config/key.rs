@@ -33,12 +33,23 @@ pub enum Width {
 pub enum Validator {
     /// A number of at least this.
     AtLeast(i64),
+    /// A check of one's own that words the whole error; the first argument is the key.
+    Checked(fn(&str, &Setting) -> Result<(), ConfigError>),
     /// A check of one's own; the error is the reason.
     Custom(fn(&Setting) -> Result<(), String>),
+    /// A list without empty items; `ConfigDef.ValidList.anyNonDuplicateValues`. Repeated items count once.
+    Items {
+        /// Whether the list may be empty.
+        may_be_empty: bool,
+    },
     /// A string that is not empty.
     NonEmpty,
+    /// A list that is not empty.
+    NonEmptyList,
     /// One of these strings.
     OneOf(&'static [&'static str]),
+    /// One of these strings, in any case.
+    OneOfIgnoringCase(&'static [&'static str]),
 }
 
 /// Definition of one setting. Required unless a default is given.
@@ -198,33 +209,97 @@ impl ConfigKey {
             (None, Some(None)) => Setting::Null,
             (None, None) => return Err(ConfigError::Missing { key: self.name.clone() }),
         };
-        match self.validator.as_ref().map(|v| v.check(&setting)) {
-            Some(Err(reason)) => {
-                let shown = match self.kind {
-                    ConfigType::Password => "[hidden]",
-                    _ => text.unwrap_or_default().trim(),
+        match self.validator.as_ref().map(|v| v.check(&self.name, &setting)) {
+            None | Some(Ok(())) => {}
+            Some(Err(Refusal::Whole(error))) => return Err(error),
+            Some(Err(Refusal::Reason(reason))) => {
+                let shown = match &setting {
+                    Setting::Password(_) => "[hidden]".to_owned(),
+                    Setting::List(items) => format!("[{}]", items.join(", ")),
+                    _ => text.unwrap_or_default().trim().to_owned(),
                 };
-                Err(ConfigError::invalid(&self.name, shown, reason))
+                return Err(ConfigError::invalid(&self.name, &shown, reason));
             }
-            _ => Ok(setting),
         }
+        Ok(match (&self.validator, setting) {
+            (Some(Validator::Items { .. }), Setting::List(items)) => Setting::List(without_repeated(items)),
+            (_, setting) => setting,
+        })
+    }
+
+    /// What a value must satisfy, if there is a validator.
+    pub fn validation(&self) -> Option<&Validator> {
+        self.validator.as_ref()
+    }
+}
+
+fn without_repeated(items: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    let first: Vec<bool> = items.iter().map(|item| seen.insert(item.as_str())).collect();
+    items.iter().zip(first).filter(|(_, first)| *first).map(|(item, _)| item.clone()).collect()
+}
+
+/// Why a validator refuses a value.
+enum Refusal {
+    /// What comes after the value and the key.
+    Reason(String),
+    /// An error in words of its own.
+    Whole(ConfigError),
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Reason(reason)
     }
 }
 
 impl Validator {
-    fn check(&self, setting: &Setting) -> Result<(), String> {
+    fn check(&self, key: &str, setting: &Setting) -> Result<(), Refusal> {
+        let refuse = |reason: String| Err(Refusal::Reason(reason));
         match (self, setting) {
             (Self::AtLeast(min), Setting::Long(value)) if value < min => {
-                Err(format!("Value must be at least {min}"))
+                refuse(format!("Value must be at least {min}"))
+            }
+            (Self::Items { may_be_empty: false }, Setting::List(items)) if items.is_empty() => {
+                let text = format!(
+                    "Configuration '{key}' must not be empty. Valid values include: any non-empty value"
+                );
+                Err(Refusal::Whole(ConfigError::Other(text)))
+            }
+            (Self::Items { .. }, Setting::List(items)) if items.iter().any(String::is_empty) => {
+                let text = format!("Configuration '{key}' values must not be empty.");
+                Err(Refusal::Whole(ConfigError::Other(text)))
             }
             (Self::NonEmpty, Setting::String(text)) if text.is_empty() => {
-                Err("String must be non-empty".to_owned())
+                refuse("String must be non-empty".to_owned())
             }
+            (Self::NonEmptyList, Setting::List(items)) if items.is_empty() => refuse("Empty list".to_owned()),
             (Self::OneOf(allowed), Setting::String(text)) if !allowed.contains(&text.as_str()) => {
-                Err(format!("String must be one of: {}", allowed.join(", ")))
+                refuse(format!("String must be one of: {}", allowed.join(", ")))
             }
-            (Self::Custom(check), setting) => check(setting),
+            (Self::OneOfIgnoringCase(allowed), Setting::String(text))
+                if !allowed.iter().any(|one| one.eq_ignore_ascii_case(text)) =>
+            {
+                refuse(format!("String must be one of (case insensitive): {}", allowed.join(", ")))
+            }
+            (Self::Checked(check), setting) => check(key, setting).map_err(Refusal::Whole),
+            (Self::Custom(check), setting) => Ok(check(setting)?),
             _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Validator {
+    /// What is allowed, for reference pages; nothing for a check of one's own.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtLeast(min) => write!(f, "at least {min}"),
+            Self::Checked(_) | Self::Custom(_) => Ok(()),
+            Self::Items { may_be_empty: true } => f.write_str("no empty items"),
+            Self::Items { may_be_empty: false } | Self::NonEmptyList => f.write_str("not empty"),
+            Self::NonEmpty => f.write_str("not empty"),
+            Self::OneOf(allowed) => f.write_str(&allowed.join(", ")),
+            Self::OneOfIgnoringCase(allowed) => write!(f, "{}, in any case", allowed.join(", ")),
         }
     }
 }

@@ -81,7 +81,8 @@ impl ParsedConfig {
         }
     }
 
-    fn get(&self, key: &str) -> Result<&Setting, ConfigError> {
+    /// A setting of any type.
+    pub fn get(&self, key: &str) -> Result<&Setting, ConfigError> {
         self.settings.get(key).ok_or_else(|| {
             ConfigError::Other(format!(
                 "the plugin reads its setting {key} but does not define it: report this to its author"

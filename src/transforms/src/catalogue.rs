@@ -1,0 +1,72 @@
+//! The transforms of this crate.
+
+use crate::definition::{Configured, Transformation};
+use crate::drop_headers::DropHeaders;
+use crate::extract_field::ExtractField;
+use crate::filter::Filter;
+use crate::hoist_field::HoistField;
+use crate::set_schema_metadata::SetSchemaMetadata;
+use crossdock_api::registry::{Factory, Plugin};
+use crossdock_api::{CONNECT_VERSION, Column, ConfigDef, Plugins, Transform};
+use std::sync::Arc;
+
+/// A transform as it is registered and documented.
+struct Entry {
+    /// Full class name, without `$Key` or `$Value`.
+    class: String,
+    /// Whether it stands for two classes, one for keys and one for values.
+    has_sides: bool,
+    overview: &'static str,
+    keys: fn() -> ConfigDef,
+    make: fn(Column) -> Box<dyn Transform>,
+}
+
+impl Entry {
+    fn new<T: Transformation>(has_sides: bool) -> Self {
+        Self {
+            class: format!("{}.{}", T::PACKAGE, T::NAME),
+            has_sides,
+            overview: T::OVERVIEW,
+            keys: T::keys,
+            make: |column| Box::new(Configured::<T>::new(column)),
+        }
+    }
+
+    /// A transform of keys or values: `…$Key` and `…$Value`.
+    fn of_key_or_value<T: Transformation>() -> Self {
+        Self::new::<T>(true)
+    }
+
+    /// A transform of whole records.
+    fn of_record<T: Transformation>() -> Self {
+        Self::new::<T>(false)
+    }
+
+    fn plugins(&self) -> Vec<Plugin> {
+        let plugin = |class: String, column: Column| {
+            let make = self.make;
+            Plugin::new(&class, CONNECT_VERSION, Factory::Transform(Arc::new(move || make(column))))
+        };
+        if !self.has_sides {
+            return vec![plugin(self.class.clone(), Column::Value)];
+        }
+        let side = |name: &str, column| plugin(format!("{}${name}", self.class), column);
+        vec![side("Key", Column::Key), side("Value", Column::Value)]
+    }
+}
+
+/// All transforms, by name.
+fn transforms() -> Vec<Entry> {
+    vec![
+        Entry::of_record::<DropHeaders>(),
+        Entry::of_key_or_value::<ExtractField>(),
+        Entry::of_record::<Filter>(),
+        Entry::of_key_or_value::<HoistField>(),
+        Entry::of_key_or_value::<SetSchemaMetadata>(),
+    ]
+}
+
+/// Registers every transform and predicate of this crate under the class name that Connect knows it by.
+pub fn register(plugins: &mut Plugins) {
+    transforms().iter().flat_map(Entry::plugins).for_each(|plugin| plugins.register(plugin));
+}

@@ -1,0 +1,70 @@
+//! `ExtractField`: one field takes the place of the key or value.
+
+use crate::definition::Transformation;
+use crate::field_path::{FieldPath, syntax_key};
+use crate::fields::{REPLACE_NULL, replace_null_key};
+use crate::require;
+use crossdock_api::config::{ConfigKey, Importance};
+use crossdock_api::{
+    Column, ConfigDef, ConfigError, ConnectError, Exception, Outcome, ParsedConfig, RecordMut, Value,
+    ValueRef,
+};
+use crossdock_converters::Strictness;
+
+const PURPOSE: &str = "field extraction";
+
+pub(crate) struct ExtractField {
+    name: String,
+    path: FieldPath,
+    replace_null: bool,
+}
+
+impl Transformation for ExtractField {
+    const NAME: &'static str = "ExtractField";
+    const OVERVIEW: &'static str = "Replaces the key or value, a struct or without a schema a map, by one of \
+                                    its fields. Null stays null.";
+
+    fn keys() -> ConfigDef {
+        ConfigDef::new()
+            .define(
+                ConfigKey::string("field").importance(Importance::Medium).doc("The field that is extracted."),
+            )
+            .define(replace_null_key())
+            .define(syntax_key())
+    }
+
+    fn new(config: &ParsedConfig, _: Strictness) -> Result<Self, ConfigError> {
+        Ok(Self {
+            name: config.string("field")?.to_owned(),
+            path: FieldPath::of(config, "field")?,
+            replace_null: config.boolean(REPLACE_NULL)?,
+        })
+    }
+
+    fn apply(&mut self, mut record: RecordMut<'_>, column: Column) -> Result<Outcome, ConnectError> {
+        let Some(schema) = record.as_ref().schema(column).cloned() else {
+            let found = match record.owned_mut(column) {
+                Some(Value::Map(map)) => self.path.take_from_map(map)?,
+                _ => match record.as_ref().datum(column) {
+                    ValueRef::Null => Value::Null,
+                    other => return Err(require::no_map(other, PURPOSE)),
+                },
+            };
+            record.set(column, None, found)?;
+            return Ok(Outcome::Keep);
+        };
+        if !matches!(record.as_ref().datum(column), ValueRef::Null | ValueRef::Struct(_)) {
+            return Err(require::no_struct(record.as_ref().datum(column), PURPOSE));
+        }
+        let Some(found_schema) = self.path.schema_in(&schema)? else {
+            let message = format!("Unknown field: {}", self.name);
+            return Err(ConnectError::bad_record(message).with_exception(Exception::IllegalArgument));
+        };
+        let found = match record.owned_mut(column) {
+            Some(Value::Struct(value)) => self.path.take_from(value, self.replace_null)?,
+            _ => Value::Null,
+        };
+        record.set(column, Some(found_schema), found)?;
+        Ok(Outcome::Keep)
+    }
+}
