@@ -15,6 +15,7 @@
 mod converters;
 mod partitioner;
 mod record_batches;
+mod schema_ops;
 mod scram;
 mod table;
 mod transforms;
@@ -52,6 +53,7 @@ fn implementation(area: &str) -> Option<Run> {
         "partitioner" => partitioner::run,
         "predicates" => transforms::run_predicate,
         "record_batches" => record_batches::run,
+        "schema_ops" => schema_ops::run,
         "scram" => scram::run,
         "transforms" => transforms::run_transform,
         _ => return None,

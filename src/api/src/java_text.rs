@@ -69,7 +69,7 @@ fn append_map(out: &mut Vec<u8>, map: &Map) {
 }
 
 /// As `Struct.toString`: null fields are left out.
-fn append_struct(out: &mut Vec<u8>, record: &Struct) {
+pub(crate) fn append_struct(out: &mut Vec<u8>, record: &Struct) {
     out.extend_from_slice(b"Struct{");
     let fields = record.schema().fields().iter().zip(record.values());
     for (index, (field, value)) in fields.filter(|(_, v)| !v.is_null()).enumerate() {

@@ -11,6 +11,7 @@
 //! - [`config`]: one definition a setting gives validation, REST output and reference pages.
 //! - [`registry`]: Java class names and short names, mapped to plugins.
 //! - [`java_text`]: values as text, as Java writes them.
+//! - [`projector`]: values carried over to a newer schema.
 //!
 //! # How data flows
 //!
@@ -32,6 +33,7 @@ pub mod config;
 pub mod converter;
 mod error;
 pub mod java_text;
+pub mod projector;
 pub mod registry;
 pub mod schema;
 pub mod sink;
@@ -47,8 +49,9 @@ pub use bytes::Bytes;
 pub use config::{ConfigDef, ConfigError, ConfigKey, ConfigMap, ParsedConfig};
 pub use converter::{Converter, HeaderConverter};
 pub use error::{ConnectError, ErrorKind, Exception, Failures};
+pub use projector::project;
 pub use registry::Plugins;
-pub use schema::{Field, Schema, SchemaType};
+pub use schema::{Field, LogicalType, Schema, SchemaBuilder, SchemaType};
 pub use sink::{OffsetMap, SinkBatch, SinkConnector, SinkTask, SinkTaskContext, TopicPartition};
 pub use source::{
     ConnectorContext, SourceBatch, SourceConnector, SourceOffset, SourcePartitionId, SourceTask,

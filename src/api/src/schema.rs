@@ -1,6 +1,18 @@
 //! Schemas of Connect's data model (`org.apache.kafka.connect.data.Schema`), shared by [`Arc`].
+//!
+//! - [`Schema`] is what code that knows what it does makes directly.
+//! - [`SchemaBuilder`] checks each step, as Java's does.
+//! - `validation`: whether a value fits a schema.
 
-use crate::Value;
+mod builder;
+mod logical;
+mod validation;
+
+pub use builder::SchemaBuilder;
+pub use logical::LogicalType;
+
+use crate::{ConnectError, Value};
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 /// The type of a schema.
@@ -33,6 +45,29 @@ pub enum SchemaType {
 }
 
 impl SchemaType {
+    /// The name of Java's constant: `INT8`, `STRING`, `STRUCT` and so on.
+    pub fn java_name(self) -> &'static str {
+        match self {
+            Self::Array => "ARRAY",
+            Self::Boolean => "BOOLEAN",
+            Self::Bytes => "BYTES",
+            Self::Float32 => "FLOAT32",
+            Self::Float64 => "FLOAT64",
+            Self::Int16 => "INT16",
+            Self::Int32 => "INT32",
+            Self::Int64 => "INT64",
+            Self::Int8 => "INT8",
+            Self::Map => "MAP",
+            Self::String => "STRING",
+            Self::Struct => "STRUCT",
+        }
+    }
+
+    /// Whether its values have no parts.
+    pub fn is_primitive(self) -> bool {
+        !matches!(self, Self::Array | Self::Map | Self::Struct)
+    }
+
     /// The name in JSON schemas: `int8`, `string`, `struct` and so on.
     pub fn name(self) -> &'static str {
         match self {
@@ -69,8 +104,9 @@ pub struct Field {
     pub schema: Arc<Schema>,
 }
 
-/// The schema of a value. Immutable; made by [`Schema::new`] and the `with_…` methods.
-#[derive(Debug, Clone, PartialEq)]
+/// The schema of a value. Immutable; made by [`SchemaBuilder`], or by [`Schema::new`] and the `with_…` methods,
+/// which check nothing. Equality is Java's: of everything, parameters in any order.
+#[derive(Debug, Clone)]
 pub struct Schema {
     kind: SchemaType,
     optional: bool,
@@ -97,6 +133,34 @@ macro_rules! shared_schemas {
 }
 
 shared_schemas! {
+    /// `Schema.BOOLEAN_SCHEMA`.
+    boolean = Schema::new(SchemaType::Boolean);
+    /// `Schema.FLOAT32_SCHEMA`.
+    float32 = Schema::new(SchemaType::Float32);
+    /// `Schema.FLOAT64_SCHEMA`.
+    float64 = Schema::new(SchemaType::Float64);
+    /// `Schema.INT8_SCHEMA`.
+    int8 = Schema::new(SchemaType::Int8);
+    /// `Schema.INT16_SCHEMA`.
+    int16 = Schema::new(SchemaType::Int16);
+    /// `Schema.INT32_SCHEMA`.
+    int32 = Schema::new(SchemaType::Int32);
+    /// `Schema.INT64_SCHEMA`.
+    int64 = Schema::new(SchemaType::Int64);
+    /// `Schema.OPTIONAL_BOOLEAN_SCHEMA`.
+    optional_boolean = Schema::new(SchemaType::Boolean).optional();
+    /// `Schema.OPTIONAL_FLOAT32_SCHEMA`.
+    optional_float32 = Schema::new(SchemaType::Float32).optional();
+    /// `Schema.OPTIONAL_FLOAT64_SCHEMA`.
+    optional_float64 = Schema::new(SchemaType::Float64).optional();
+    /// `Schema.OPTIONAL_INT8_SCHEMA`.
+    optional_int8 = Schema::new(SchemaType::Int8).optional();
+    /// `Schema.OPTIONAL_INT16_SCHEMA`.
+    optional_int16 = Schema::new(SchemaType::Int16).optional();
+    /// `Schema.OPTIONAL_INT32_SCHEMA`.
+    optional_int32 = Schema::new(SchemaType::Int32).optional();
+    /// `Schema.OPTIONAL_INT64_SCHEMA`.
+    optional_int64 = Schema::new(SchemaType::Int64).optional();
     /// `Schema.STRING_SCHEMA`.
     string = Schema::new(SchemaType::String);
     /// `Schema.OPTIONAL_STRING_SCHEMA`.
@@ -229,6 +293,55 @@ impl Schema {
         &self.fields
     }
 
+    /// Schema of the field of that name.
+    pub fn field_schema(&self, name: &str) -> Option<&Arc<Schema>> {
+        self.fields.iter().find(|f| &*f.name == name).map(|f| &f.schema)
+    }
+
+    /// The fields of a schema that should be a struct's.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn expect_fields(&self) -> Result<&[Field], ConnectError> {
+        match self.kind {
+            SchemaType::Struct => Ok(&self.fields),
+            _ => Err(ConnectError::bad_record("Cannot list fields on non-struct type")),
+        }
+    }
+
+    /// Position of a field of a schema that should be a struct's; `None` if it has no such field.
+    ///
+    /// # Errors
+    /// If it is not a struct's.
+    pub fn expect_field_index(&self, name: &str) -> Result<Option<usize>, ConnectError> {
+        match self.kind {
+            SchemaType::Struct => Ok(self.field_index(name)),
+            _ => Err(ConnectError::bad_record("Cannot look up fields on non-struct type")),
+        }
+    }
+
+    /// Schema of the keys of a schema that should be a map's.
+    ///
+    /// # Errors
+    /// If it is not. `None` if the map has none, see [`Schema::inferred`].
+    pub fn expect_key_schema(&self) -> Result<Option<&Arc<Schema>>, ConnectError> {
+        match self.kind {
+            SchemaType::Map => Ok(self.key_schema.as_ref()),
+            _ => Err(ConnectError::bad_record("Cannot look up key schema on non-map type")),
+        }
+    }
+
+    /// Schema of the values of a schema that should be a map's or a list's.
+    ///
+    /// # Errors
+    /// If it is neither. `None` if it has none, see [`Schema::inferred`].
+    pub fn expect_value_schema(&self) -> Result<Option<&Arc<Schema>>, ConnectError> {
+        match self.kind {
+            SchemaType::Map | SchemaType::Array => Ok(self.value_schema.as_ref()),
+            _ => Err(ConnectError::bad_record("Cannot look up value schema on non-array and non-map type")),
+        }
+    }
+
     /// Position of a field.
     pub fn field_index(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|f| &*f.name == name)
@@ -242,5 +355,56 @@ impl Schema {
     /// Schema of a map's values or a list's elements.
     pub fn value_schema(&self) -> Option<&Arc<Schema>> {
         self.value_schema.as_ref()
+    }
+}
+
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        if std::ptr::eq(self, other) {
+            return true;
+        }
+        let same = |a: &Option<Arc<Schema>>, b: &Option<Arc<Schema>>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        self.kind == other.kind
+            && self.optional == other.optional
+            && self.version == other.version
+            && self.name == other.name
+            && self.doc == other.doc
+            && self.default == other.default
+            && self.fields.len() == other.fields.len()
+            && self
+                .fields
+                .iter()
+                .zip(&other.fields)
+                .all(|(a, b)| a.name == b.name && (Arc::ptr_eq(&a.schema, &b.schema) || a.schema == b.schema))
+            && same(&self.key_schema, &other.key_schema)
+            && same(&self.value_schema, &other.value_schema)
+            && self.has_same_parameters(other)
+    }
+}
+
+impl Schema {
+    /// Whether the parameters are the same, in any order.
+    pub fn has_same_parameters(&self, other: &Self) -> bool {
+        self.parameters == other.parameters
+            || self.parameters.len() == other.parameters.len()
+                && self.parameters.iter().all(|parameter| other.parameters.contains(parameter))
+    }
+
+    /// The value of a parameter.
+    pub fn parameter(&self, key: &str) -> Option<&str> {
+        self.parameters.iter().find(|(k, _)| &**k == key).map(|(_, v)| &**v)
+    }
+}
+
+/// As Java shows it: `Schema{INT32}`, `Schema{name:STRUCT}`.
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "Schema{{{name}:{}}}", self.kind.java_name()),
+            None => write!(f, "Schema{{{}}}", self.kind.java_name()),
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::{ConnectError, Schema, SchemaType};
 use bigdecimal::BigDecimal;
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
@@ -300,8 +301,33 @@ fn hash_key(key: &Value, hasher: &mut impl Hasher) {
 
 impl PartialEq for Map {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && self.entries.iter().all(|(k, v)| other.entries.iter().any(|(ok, ov)| k == ok && v == ov))
+        const FEW: usize = 16;
+        if self.len() != other.len() {
+            return false;
+        }
+        // Maps that come from one place have their entries in one order.
+        let pairs = self.entries.iter().zip(&other.entries);
+        let in_order = pairs.take_while(|(a, b)| a.0 == b.0).count();
+        let values = self.entries.iter().zip(&other.entries).take(in_order);
+        if !values.into_iter().all(|(a, b)| a.1 == b.1) {
+            return false;
+        }
+        let (ours, theirs) = (&self.entries[in_order..], &other.entries[in_order..]);
+        if ours.len() <= FEW {
+            return ours.iter().all(|(k, v)| theirs.iter().any(|(ok, ov)| k == ok && v == ov));
+        }
+        let state = RandomState::new();
+        let hash = |key: &Value| {
+            let mut hasher = state.build_hasher();
+            hash_key(key, &mut hasher);
+            hasher.finish()
+        };
+        let mut places: HashMap<u64, Vec<&(Value, Value)>> = HashMap::with_capacity(theirs.len());
+        for entry in theirs {
+            places.entry(hash(&entry.0)).or_default().push(entry);
+        }
+        let found = |key: &Value| places.get(&hash(key))?.iter().find(|(k, _)| k == key).map(|(_, v)| v);
+        ours.iter().all(|(key, value)| found(key) == Some(value))
     }
 }
 
@@ -329,7 +355,7 @@ impl Struct {
     /// If `schema` is not of type STRUCT.
     pub fn new(schema: Arc<Schema>) -> Result<Self, ConnectError> {
         if schema.kind() != SchemaType::Struct {
-            return Err(ConnectError::bad_record(format!("Not a struct schema: {:?}", schema.kind())));
+            return Err(ConnectError::bad_record(format!("Not a struct schema: {schema}")));
         }
         let values = vec![Value::Null; schema.fields().len()];
         Ok(Self { schema, values })
@@ -358,19 +384,47 @@ impl Struct {
     /// Sets a field by name.
     ///
     /// # Errors
-    /// If the schema has no such field.
+    /// If the schema has no such field, or the value does not fit the field's schema. The struct is as before then.
     pub fn put(&mut self, field: &str, value: Value) -> Result<(), ConnectError> {
-        let index = self
-            .schema
-            .field_index(field)
-            .ok_or_else(|| ConnectError::bad_record(format!("{field} is not a valid field name")))?;
+        let index = self.index(field)?;
+        self.schema.fields()[index].schema.validate_field(field, value.as_ref())?;
         self.values[index] = value;
         Ok(())
     }
 
+    /// The value of a field, or the default of its schema if it is null.
+    ///
+    /// # Errors
+    /// If the schema has no such field.
+    pub fn get(&self, field: &str) -> Result<&Value, ConnectError> {
+        let index = self.index(field)?;
+        let value = &self.values[index];
+        match self.schema.fields()[index].schema.default_value() {
+            Some(default) if value.is_null() => Ok(default),
+            _ => Ok(value),
+        }
+    }
+
     /// The value of a field; the default of its schema is not applied.
-    pub fn get(&self, field: &str) -> Option<&Value> {
-        self.schema.field_index(field).map(|index| &self.values[index])
+    ///
+    /// # Errors
+    /// If the schema has no such field.
+    pub fn get_without_default(&self, field: &str) -> Result<&Value, ConnectError> {
+        Ok(&self.values[self.index(field)?])
+    }
+
+    /// As [`Struct::get_without_default`], for a field that should be of that type (Java's `getInt8`, `getString`
+    /// and so on).
+    ///
+    /// # Errors
+    /// If the schema has no such field, or it is of another type.
+    pub fn get_of(&self, field: &str, kind: SchemaType) -> Result<&Value, ConnectError> {
+        let index = self.index(field)?;
+        if self.schema.fields()[index].schema.kind() != kind {
+            let kind = kind.java_name();
+            return Err(ConnectError::bad_record(format!("Field '{field}' is not of type {kind}")));
+        }
+        Ok(&self.values[index])
     }
 
     /// The values in the order of the schema's fields.
@@ -399,12 +453,26 @@ impl Struct {
         change: impl FnOnce(&mut Vec<Value>),
     ) -> Result<(), ConnectError> {
         if schema.kind() != SchemaType::Struct {
-            return Err(ConnectError::bad_record(format!("Not a struct schema: {:?}", schema.kind())));
+            return Err(ConnectError::bad_record(format!("Not a struct schema: {schema}")));
         }
         change(&mut self.values);
         self.values.resize(schema.fields().len(), Value::Null);
         self.schema = schema;
         Ok(())
+    }
+
+    fn index(&self, field: &str) -> Result<usize, ConnectError> {
+        let index = self.schema.field_index(field);
+        index.ok_or_else(|| ConnectError::bad_record(format!("{field} is not a valid field name")))
+    }
+}
+
+/// As Java shows it: `Struct{a=1,b=[2]}`, without fields that are null.
+impl fmt::Display for Struct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::new();
+        crate::java_text::append_struct(&mut text, self);
+        f.write_str(&String::from_utf8_lossy(&text))
     }
 }
 
