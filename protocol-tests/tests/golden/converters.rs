@@ -4,13 +4,14 @@
 //! In safe mode, the default, a case may fail where Java goes on, but must never give another value.
 
 use super::Verdict;
+use crossdock_api::Strictness;
 use crossdock_api::java_text;
 use crossdock_api::registry::{Factory, PluginKind};
 use crossdock_api::{
     Column, ConfigError, ConnectError, Converter, Failures, HeaderConverter, Plugins, RecordBatch, Schema,
     Value,
 };
-use crossdock_converters::{JsonConverter, Strictness};
+use crossdock_converters::JsonConverter;
 use protocol_tests::golden::{self, Case, Expected};
 use std::sync::Arc;
 
@@ -194,7 +195,7 @@ fn parse_string(case: &Case, strict: bool) -> Outcome {
     let strictness = if strict { Strictness::AsConnect } else { Strictness::Safe };
     match case.input()["str"].as_str() {
         Some(text) => {
-            let (schema, value) = crossdock_converters::parse_string(text, strictness);
+            let (schema, value) = crossdock_api::values::parse_string(text, strictness);
             Outcome::Data(schema, value)
         }
         None => Outcome::Data(None, Value::Null),

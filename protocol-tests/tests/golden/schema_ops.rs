@@ -74,7 +74,7 @@ fn build(calls: &Json) -> Result<Given, ConnectError> {
     for call in calls.as_array().unwrap() {
         let (method, args) = (call[0].as_str().unwrap(), call);
         let text = |at: usize| args[at].as_str();
-        let at = |builder: Option<SchemaBuilder>| builder.expect("a type comes first");
+        let at = |builder: Option<SchemaBuilder>| builder.unwrap();
         builder = Some(match method {
             "type" => SchemaBuilder::of(text(1).and_then(SchemaType::from_name)),
             "array" => SchemaBuilder::array(golden::schema(&args[1])),
@@ -104,7 +104,7 @@ fn build(calls: &Json) -> Result<Given, ConnectError> {
             other => panic!("unknown call {other}"),
         });
     }
-    builder.expect("a type comes first").build().map(Given::Schema)
+    builder.unwrap().build().map(Given::Schema)
 }
 
 fn validate(input: &Json, field: Option<&str>) -> Result<Given, ConnectError> {

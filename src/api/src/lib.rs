@@ -10,7 +10,7 @@
 //! - [`converter`], [`transform`]: what happens to batches between a task and Kafka.
 //! - [`config`]: one definition a setting gives validation, REST output and reference pages.
 //! - [`registry`]: Java class names and short names, mapped to plugins.
-//! - [`java_text`]: values as text, as Java writes them.
+//! - [`java_text`]: values as text, as Java writes them. [`values`]: values out of text, and between types.
 //! - [`projector`]: values carried over to a newer schema.
 //!
 //! # How data flows
@@ -38,9 +38,11 @@ pub mod registry;
 pub mod schema;
 pub mod sink;
 pub mod source;
+mod strictness;
 pub mod text;
 pub mod transform;
 pub mod value;
+pub mod values;
 
 pub use async_trait::async_trait;
 pub use batch::{Column, Datum, RecordBatch, RecordMut, RecordRef, SlabId, TopicId};
@@ -57,6 +59,7 @@ pub use source::{
     ConnectorContext, SourceBatch, SourceConnector, SourceOffset, SourcePartitionId, SourceTask,
     SourceTaskContext,
 };
+pub use strictness::Strictness;
 pub use text::{Str, Text};
 pub use transform::{Outcome, Predicate, Transform};
 pub use value::{Map, Struct, Value, ValueRef};

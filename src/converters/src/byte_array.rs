@@ -1,6 +1,6 @@
 //! Bytes as they are.
 
-use crate::strictness::converter_type;
+use crate::settings::converter_type;
 use crossdock_api::batch::{Column, Parsed, RawSlice, RecordBatch, RecordRef, Serialized};
 use crossdock_api::{
     ConfigDef, ConnectError, Converter, Failures, HeaderConverter, Schema, SchemaType, Value, ValueRef,

@@ -6,7 +6,7 @@
 //! - `byte_array`: `ByteArrayConverter`: bytes as they are.
 //! - `header`: `SimpleHeaderConverter`: header values as text, their types guessed.
 //! - `json`: `JsonConverter`: JSON with a schema in every record, or without.
-//! - `strictness`: whether Connect's silent losses are repeated or refused.
+//! - `settings`: what all do with their configuration.
 //!
 //! # How data flows
 //!
@@ -22,16 +22,18 @@
 mod byte_array;
 mod header;
 mod json;
-mod strictness;
+mod settings;
 mod string;
 #[cfg(test)]
 mod testing;
 
 pub use byte_array::ByteArrayConverter;
-pub use header::{SimpleHeaderConverter, append_text, parse_string};
+pub use header::SimpleHeaderConverter;
 pub use json::JsonConverter;
-pub use strictness::Strictness;
 pub use string::StringConverter;
+
+pub use crossdock_api::Strictness;
+pub use crossdock_api::values::{append_text, parse_string};
 
 use crossdock_api::Plugins;
 use crossdock_api::registry::Plugin;

@@ -1,6 +1,7 @@
 //! Strings as they are, and anything else as Java's `toString`.
 
-use crate::strictness::{Strictness, converter_type, parse};
+use crate::settings::{converter_type, parse};
+use crossdock_api::Strictness;
 use crossdock_api::batch::{Column, Parsed, RawSlice, RecordBatch, RecordRef, Serialized};
 use crossdock_api::config::{ConfigDef, ConfigKey, ConfigMap, Importance, Validator, Width};
 use crossdock_api::java_text;

@@ -1,7 +1,7 @@
 //! Why JSON could not be read: what, at which byte, and at which place in the document.
 
-use crate::Strictness;
 use crossdock_api::ConnectError;
+use crossdock_api::Strictness;
 use std::fmt::Write;
 
 /// A failure, on its way from the innermost value outwards.

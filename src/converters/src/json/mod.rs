@@ -20,8 +20,9 @@ mod read;
 mod schema;
 mod write;
 
-use crate::strictness::{Strictness, converter_type, parse};
+use crate::settings::{converter_type, parse};
 use cache::{ReadCache, WriteCache};
+use crossdock_api::Strictness;
 use crossdock_api::batch::{Column, Parsed, RawSlice, RecordRef, Serialized};
 use crossdock_api::config::{ConfigDef, ConfigKey, ConfigMap, Importance, Setting, Validator, Width};
 use crossdock_api::{Bytes, ConfigError, ConnectError, Converter, HeaderConverter, Schema, Value, ValueRef};

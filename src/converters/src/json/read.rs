@@ -6,7 +6,7 @@
 use super::error::{JsonError, Result};
 use super::lexer::{JsonStr, Kind, Lexer, check_utf8};
 use super::logical::Logical;
-use crate::Strictness;
+use crossdock_api::Strictness;
 use crossdock_api::batch::RawSlice;
 use crossdock_api::{Bytes, Map, Schema, SchemaType, Struct, Text, Value};
 use std::sync::Arc;

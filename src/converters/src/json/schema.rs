@@ -4,7 +4,7 @@ use super::error::{JsonError, Result};
 use super::lexer::{Kind, check_utf8};
 use super::read::Reader;
 use super::write::{Writer, append_string};
-use crate::Strictness;
+use crossdock_api::Strictness;
 use crossdock_api::{ConnectError, Schema, SchemaType, Value};
 use std::sync::Arc;
 

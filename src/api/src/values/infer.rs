@@ -2,8 +2,7 @@
 
 use super::tokens::{Tokens, trim};
 use super::{number, time};
-use crate::Strictness;
-use crossdock_api::{Map, Schema, SchemaType, Text, Value};
+use crate::{Map, Schema, SchemaType, Strictness, Text, Value};
 use std::sync::Arc;
 
 /// Lists and maps inside each other; text nested deeper stays text.

@@ -1,9 +1,9 @@
 //! Values into text, as `Values.convertToString` writes them.
 
 use super::time::append_date;
+use crate::{Struct, Value, ValueRef, java_text};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use crossdock_api::{Struct, Value, ValueRef, java_text};
 
 /// Appends `value` as text: strings as they are, bytes in base 64, lists and maps much like JSON.
 /// Mirrors `org.apache.kafka.connect.data.Values.convertToString`.

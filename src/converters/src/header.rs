@@ -1,25 +1,10 @@
-//! `SimpleHeaderConverter`: header values as text, their types guessed when they are read.
-//!
-//! # Layout
-//!
-//! - [`text`]: values into text. [`infer`]: text into values. [`tokens`]: the words of that text.
-//! - [`number`]: which type a number is. [`time`]: dates and times, as `SimpleDateFormat` reads them.
-//!
-//! Reading back what was written need not give the same type: `"7"` and `7` are the same text.
+//! `SimpleHeaderConverter`: header values as text, their types guessed when they are read. What text and types are
+//! is in [`crossdock_api::values`].
 
-mod infer;
-mod number;
-mod text;
-mod time;
-mod tokens;
-
-pub use infer::parse_string;
-pub use text::append_text;
-
-use crate::strictness::Strictness;
+use crossdock_api::values::{append_text, parse_string};
 use crossdock_api::{
-    Bytes, ConfigDef, ConfigError, ConfigMap, ConnectError, HeaderConverter, Schema, Value, ValueRef,
-    java_text,
+    Bytes, ConfigDef, ConfigError, ConfigMap, ConnectError, HeaderConverter, Schema, Strictness, Value,
+    ValueRef, java_text,
 };
 use std::sync::Arc;
 

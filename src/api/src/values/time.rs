@@ -1,6 +1,6 @@
 //! Dates and times in ISO 8601 with milliseconds and `Z`, read as leniently as `SimpleDateFormat` does.
 
-use crossdock_api::{Schema, SchemaType, Value};
+use crate::{Schema, SchemaType, Value};
 use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
@@ -15,7 +15,7 @@ static TIME: LazyLock<Arc<Schema>> = LazyLock::new(|| logical(SchemaType::Int32,
 static TIMESTAMP: LazyLock<Arc<Schema>> = LazyLock::new(|| logical(SchemaType::Int64, "Timestamp"));
 
 /// Appends a time, a date or a timestamp, whichever says all of `ms`. Mirrors `Values.dateFormatFor`.
-pub(super) fn append_date(out: &mut Vec<u8>, ms: i64) {
+pub fn append_date(out: &mut Vec<u8>, ms: i64) {
     let (day, time) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
     let (hour, minute, second) = (time / 3_600_000, time / 60_000 % 60, time / 1000 % 60);
     let (has_date, has_time) = (ms >= DAY_MS, ms < DAY_MS || time != 0);

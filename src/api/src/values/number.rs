@@ -1,7 +1,7 @@
 //! Which type a number in text is: the smallest integer that holds it, else FLOAT32, FLOAT64, Decimal.
 
+use crate::{Schema, SchemaType, Value};
 use bigdecimal::{BigDecimal, ToPrimitive};
-use crossdock_api::{Schema, SchemaType, Value};
 use std::str::FromStr;
 use std::sync::Arc;
 
