@@ -31,7 +31,7 @@ fn config_def() -> ConfigDef {
                 .default("UTF-8")
                 .importance(Importance::High)
                 .doc("The name of the character set to use for encoding/decoding strings: UTF-8.")
-                .shown("", Width::Medium, "Encoding"),
+                .shown("", -1, Width::Medium, "Encoding"),
         )
         .define(
             ConfigKey::string(INVALID_UTF8)

@@ -1,7 +1,10 @@
 //! One setting.
 
-use super::ConfigError;
 use super::types::{ConfigType, Setting};
+use super::validator::Validator;
+use super::{ConfigError, Recommender};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// How much a setting matters, as the REST API shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,31 +30,6 @@ pub enum Width {
     Short,
 }
 
-/// What a value must satisfy beyond its type.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Validator {
-    /// A number of at least this.
-    AtLeast(i64),
-    /// A check of one's own that words the whole error; the first argument is the key.
-    Checked(fn(&str, &Setting) -> Result<(), ConfigError>),
-    /// A check of one's own; the error is the reason.
-    Custom(fn(&Setting) -> Result<(), String>),
-    /// A list without empty items; `ConfigDef.ValidList.anyNonDuplicateValues`. Repeated items count once.
-    Items {
-        /// Whether the list may be empty.
-        may_be_empty: bool,
-    },
-    /// A string that is not empty.
-    NonEmpty,
-    /// A list that is not empty.
-    NonEmptyList,
-    /// One of these strings.
-    OneOf(&'static [&'static str]),
-    /// One of these strings, in any case.
-    OneOfIgnoringCase(&'static [&'static str]),
-}
-
 /// Definition of one setting. Required unless a default is given.
 #[derive(Debug, Clone)]
 pub struct ConfigKey {
@@ -62,8 +40,11 @@ pub struct ConfigKey {
     importance: Importance,
     doc: String,
     group: Option<String>,
+    order: i32,
     width: Width,
     display_name: Option<String>,
+    dependents: Vec<String>,
+    recommender: Option<Arc<dyn Recommender>>,
 }
 
 macro_rules! constructors {
@@ -107,8 +88,11 @@ impl ConfigKey {
             importance: Importance::Medium,
             doc: String::new(),
             group: None,
+            order: -1,
             width: Width::None,
             display_name: None,
+            dependents: Vec::new(),
+            recommender: None,
         }
     }
 
@@ -147,12 +131,35 @@ impl ConfigKey {
         self
     }
 
-    /// Sets group, width and display name, for forms.
+    /// Sets group, place in it, width and display name, for forms.
     #[must_use]
-    pub fn shown(mut self, group: &str, width: Width, display_name: &str) -> Self {
+    pub fn shown(mut self, group: &str, order: i32, width: Width, display_name: &str) -> Self {
         self.group = Some(group.to_owned());
+        self.order = order;
         self.width = width;
         self.display_name = Some(display_name.to_owned());
+        self
+    }
+
+    /// Names keys whose allowed values or visibility depend on this one.
+    #[must_use]
+    pub fn dependents(mut self, keys: &[&str]) -> Self {
+        self.dependents = keys.iter().map(|key| (*key).to_owned()).collect();
+        self
+    }
+
+    /// Sets who recommends values.
+    #[must_use]
+    pub fn recommender(mut self, recommender: Arc<dyn Recommender>) -> Self {
+        self.recommender = Some(recommender);
+        self
+    }
+
+    /// As it is under a prefix: the name gets it.
+    #[must_use]
+    pub fn under(mut self, prefix: &str) -> Self {
+        self.display_name = Some(self.display_name().to_owned());
+        self.name.insert_str(0, prefix);
         self
     }
 
@@ -191,6 +198,26 @@ impl ConfigKey {
         self.group.as_deref()
     }
 
+    /// Place in the group; -1 without one.
+    pub fn order(&self) -> i32 {
+        self.order
+    }
+
+    /// The keys that depend on this one.
+    pub fn dependent_keys(&self) -> &[String] {
+        &self.dependents
+    }
+
+    /// Who recommends values, if somebody does.
+    pub fn recommends(&self) -> Option<&dyn Recommender> {
+        self.recommender.as_deref()
+    }
+
+    /// What a value must satisfy beyond its type.
+    pub fn validation(&self) -> Option<&Validator> {
+        self.validator.as_ref()
+    }
+
     /// Width, for forms.
     pub fn width(&self) -> Width {
         self.width
@@ -201,105 +228,34 @@ impl ConfigKey {
         self.display_name.as_deref().unwrap_or(&self.name)
     }
 
-    /// Parses and checks a value; `None` is a key that was not given.
+    /// Parses and checks a value; `None` is a key that was not given. Of a list that must not have duplicates they
+    /// are dropped.
     pub fn parse(&self, text: Option<&str>) -> Result<Setting, ConfigError> {
-        let setting = match (text, &self.default) {
+        let mut setting = match (text, &self.default) {
             (Some(text), _) => self.kind.parse(&self.name, text)?,
-            (None, Some(Some(default))) => self.kind.parse(&self.name, default)?,
-            (None, Some(None)) => Setting::Null,
+            (None, Some(_)) => self.default_setting()?,
             (None, None) => return Err(ConfigError::Missing { key: self.name.clone() }),
         };
-        match self.validator.as_ref().map(|v| v.check(&self.name, &setting)) {
-            None | Some(Ok(())) => {}
-            Some(Err(Refusal::Whole(error))) => return Err(error),
-            Some(Err(Refusal::Reason(reason))) => {
-                let shown = match &setting {
-                    Setting::Password(_) => "[hidden]".to_owned(),
-                    Setting::List(items) => format!("[{}]", items.join(", ")),
-                    _ => text.unwrap_or_default().trim().to_owned(),
-                };
-                return Err(ConfigError::invalid(&self.name, &shown, reason));
-            }
+        let distinct =
+            matches!(self.validator, Some(Validator::Items { .. } | Validator::ItemsOrNull { .. }));
+        if let (true, Setting::List(items)) = (distinct, &mut setting) {
+            let mut seen = HashSet::new();
+            items.retain(|item| seen.insert(item.clone()));
         }
-        Ok(match (&self.validator, setting) {
-            (Some(Validator::Items { .. }), Setting::List(items)) => Setting::List(without_repeated(items)),
-            (_, setting) => setting,
-        })
+        self.check(&setting)?;
+        Ok(setting)
     }
 
-    /// What a value must satisfy, if there is a validator.
-    pub fn validation(&self) -> Option<&Validator> {
-        self.validator.as_ref()
-    }
-}
-
-fn without_repeated(items: Vec<String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    let first: Vec<bool> = items.iter().map(|item| seen.insert(item.as_str())).collect();
-    items.iter().zip(first).filter(|(_, first)| *first).map(|(item, _)| item.clone()).collect()
-}
-
-/// Why a validator refuses a value.
-enum Refusal {
-    /// What comes after the value and the key.
-    Reason(String),
-    /// An error in words of its own.
-    Whole(ConfigError),
-}
-
-impl From<String> for Refusal {
-    fn from(reason: String) -> Self {
-        Self::Reason(reason)
-    }
-}
-
-impl Validator {
-    fn check(&self, key: &str, setting: &Setting) -> Result<(), Refusal> {
-        let refuse = |reason: String| Err(Refusal::Reason(reason));
-        match (self, setting) {
-            (Self::AtLeast(min), Setting::Long(value)) if value < min => {
-                refuse(format!("Value must be at least {min}"))
-            }
-            (Self::Items { may_be_empty: false }, Setting::List(items)) if items.is_empty() => {
-                let text = format!(
-                    "Configuration '{key}' must not be empty. Valid values include: any non-empty value"
-                );
-                Err(Refusal::Whole(ConfigError::Other(text)))
-            }
-            (Self::Items { .. }, Setting::List(items)) if items.iter().any(String::is_empty) => {
-                let text = format!("Configuration '{key}' values must not be empty.");
-                Err(Refusal::Whole(ConfigError::Other(text)))
-            }
-            (Self::NonEmpty, Setting::String(text)) if text.is_empty() => {
-                refuse("String must be non-empty".to_owned())
-            }
-            (Self::NonEmptyList, Setting::List(items)) if items.is_empty() => refuse("Empty list".to_owned()),
-            (Self::OneOf(allowed), Setting::String(text)) if !allowed.contains(&text.as_str()) => {
-                refuse(format!("String must be one of: {}", allowed.join(", ")))
-            }
-            (Self::OneOfIgnoringCase(allowed), Setting::String(text))
-                if !allowed.iter().any(|one| one.eq_ignore_ascii_case(text)) =>
-            {
-                refuse(format!("String must be one of (case insensitive): {}", allowed.join(", ")))
-            }
-            (Self::Checked(check), setting) => check(key, setting).map_err(Refusal::Whole),
-            (Self::Custom(check), setting) => Ok(check(setting)?),
-            _ => Ok(()),
+    /// The default, parsed; null if there is none.
+    pub(super) fn default_setting(&self) -> Result<Setting, ConfigError> {
+        match &self.default {
+            Some(Some(text)) => self.kind.parse(&self.name, text),
+            _ => Ok(Setting::Null),
         }
     }
-}
 
-impl std::fmt::Display for Validator {
-    /// What is allowed, for reference pages; nothing for a check of one's own.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::AtLeast(min) => write!(f, "at least {min}"),
-            Self::Checked(_) | Self::Custom(_) => Ok(()),
-            Self::Items { may_be_empty: true } => f.write_str("no empty items"),
-            Self::Items { may_be_empty: false } | Self::NonEmptyList => f.write_str("not empty"),
-            Self::NonEmpty => f.write_str("not empty"),
-            Self::OneOf(allowed) => f.write_str(&allowed.join(", ")),
-            Self::OneOfIgnoringCase(allowed) => write!(f, "{}, in any case", allowed.join(", ")),
-        }
+    /// Checks a value of the key's type.
+    pub(super) fn check(&self, setting: &Setting) -> Result<(), ConfigError> {
+        self.validator.as_ref().map_or(Ok(()), |validator| validator.check(&self.name, setting))
     }
 }

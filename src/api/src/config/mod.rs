@@ -4,14 +4,20 @@
 //! - [`ConfigKey`]: name, type, default, validator, documentation of one setting.
 //! - [`ConfigDef`]: the keys of a component; [`ConfigDef::parse`] gives a [`ParsedConfig`].
 //! - [`types`]: the types and how their text is read.
+//! - [`Validator`]: what a value must satisfy beyond its type. [`Recommender`]: which values make sense.
+//! - [`ConfigDef::validate`]: every value with every error, as the REST API shows them.
 
 mod key;
 mod parsed;
 pub mod types;
+mod validation;
+mod validator;
 
-pub use key::{ConfigKey, Importance, Validator, Width};
+pub use key::{ConfigKey, Importance, Width};
 pub use parsed::ParsedConfig;
 pub use types::{ConfigType, Password, Setting};
+pub use validation::{ConfigValue, Recommender};
+pub use validator::Validator;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! The types of settings and how their text is read, as `ConfigDef.parseType` does.
 
 use super::ConfigError;
+use crate::java_number::{parse_f64, parse_i64};
 use std::fmt;
 
 /// The type of a setting, named as in the REST API.
@@ -92,10 +93,11 @@ impl ConfigType {
     /// Reads the text of the setting `key`. Surrounding white space is dropped, also of passwords, as
     /// Kafka does.
     pub fn parse(self, key: &str, text: &str) -> Result<Setting, ConfigError> {
-        let text = text.trim();
-        let number = |reason: String| ConfigError::invalid(key, text, reason);
+        let given = text;
+        let text = trim(text);
+        let number = |reason: String| ConfigError::invalid(key, given, reason);
         let integer = |min: i64, max: i64| {
-            let value = text.parse::<i64>().ok().filter(|v| (min..=max).contains(v));
+            let value = parse_i64(text).filter(|v| (min..=max).contains(v));
             value.ok_or_else(|| number(format!("Not a number of type {}", self.name()))).map(Setting::Long)
         };
         match self {
@@ -103,9 +105,9 @@ impl ConfigType {
             Self::Boolean if text.eq_ignore_ascii_case("false") => Ok(Setting::Boolean(false)),
             Self::Boolean => Err(number("Expected value to be either true or false".to_owned())),
             Self::Class | Self::String => Ok(Setting::String(text.to_owned())),
-            Self::Double => match text.parse() {
-                Ok(value) => Ok(Setting::Double(value)),
-                Err(_) => Err(number("Not a number of type DOUBLE".to_owned())),
+            Self::Double => match parse_f64(text) {
+                Some(value) => Ok(Setting::Double(value)),
+                None => Err(number("Not a number of type DOUBLE".to_owned())),
             },
             Self::Int => integer(i64::from(i32::MIN), i64::from(i32::MAX)),
             Self::List if text.is_empty() => Ok(Setting::List(Vec::new())),
@@ -117,7 +119,32 @@ impl ConfigType {
     }
 }
 
+/// As `String.trim`: control characters too, but no other spaces than the blank.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c <= ' ')
+}
+
+/// As `ConfigDef.convertToString`; null is `null`, a list as Java shows one.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => value.fmt(f),
+            Self::Double(value) => {
+                let mut text = Vec::new();
+                crate::java_text::append_f64(&mut text, *value);
+                f.write_str(&String::from_utf8_lossy(&text))
+            }
+            Self::List(items) => write!(f, "[{}]", items.join(", ")),
+            Self::Long(value) => value.fmt(f),
+            Self::Null => f.write_str("null"),
+            Self::Password(value) => value.fmt(f),
+            Self::String(value) => value.fmt(f),
+        }
+    }
+}
+
 /// Splits at commas with white space around them, as the regular expression of `ConfigDef` does.
 fn split_list(text: &str) -> Vec<String> {
-    text.split(',').map(|item| item.trim().to_owned()).collect()
+    let blank = |c: char| matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r');
+    text.split(',').map(|item| item.trim_matches(blank).to_owned()).collect()
 }

@@ -93,7 +93,7 @@ impl Parser<'_> {
 
     fn token(&mut self, embedded: bool, token: &str) -> Result<Parsed, NotThat> {
         let first = token.chars().next().unwrap_or_default();
-        let is_digit = number::digit(first).is_some();
+        let is_digit = crate::java_number::digit(first).is_some();
         if is_digit {
             // A time has colons, which end words.
             let mark = self.tokens.mark();

@@ -1,25 +1,10 @@
 //! Which type a number in text is: the smallest integer that holds it, else FLOAT32, FLOAT64, Decimal.
 
+use crate::java_number::digit;
 use crate::{Schema, SchemaType, Value};
 use bigdecimal::{BigDecimal, ToPrimitive};
 use std::str::FromStr;
 use std::sync::Arc;
-
-/// First digits of the scripts that have their own, as `Character.isDigit` knows them below U+10000.
-const ZEROS: [u32; 36] = [
-    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0de6,
-    0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0,
-    0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
-];
-
-/// The value of a decimal digit of any script.
-pub(super) fn digit(character: char) -> Option<u32> {
-    if character.is_ascii() {
-        return character.to_digit(10);
-    }
-    let code = u32::from(character);
-    ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)).map(|zero| code - zero)
-}
 
 /// The number that all of `text` is. Mirrors `ValueParser.parseAsNumber`.
 pub(super) fn parse(text: &str) -> Option<(Arc<Schema>, Value)> {

@@ -69,7 +69,7 @@ impl Fields<'_> {
         let mut value: i64 = 0;
         let mut length = 0;
         for (at, character) in digits.char_indices() {
-            let Some(digit) = super::number::digit(character) else { break };
+            let Some(digit) = crate::java_number::digit(character) else { break };
             // The whole text has at most 24 characters, which can still overflow.
             value = value.checked_mul(10)?.checked_add(i64::from(digit))?;
             length = at + character.len_utf8();

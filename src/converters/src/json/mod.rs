@@ -24,7 +24,7 @@ use crate::settings::{converter_type, parse};
 use cache::{ReadCache, WriteCache};
 use crossdock_api::Strictness;
 use crossdock_api::batch::{Column, Parsed, RawSlice, RecordRef, Serialized};
-use crossdock_api::config::{ConfigDef, ConfigKey, ConfigMap, Importance, Setting, Validator, Width};
+use crossdock_api::config::{ConfigDef, ConfigKey, ConfigMap, Importance, Validator, Width};
 use crossdock_api::{Bytes, ConfigError, ConnectError, Converter, HeaderConverter, Schema, Value, ValueRef};
 use error::{JsonError, Result};
 use lexer::Kind;
@@ -67,10 +67,11 @@ impl Default for JsonConverter {
 }
 
 fn config_def() -> ConfigDef {
-    let schemas =
-        |key: ConfigKey, name: &str| key.shown("Schemas", Width::Medium, name).importance(Importance::High);
-    let serialization = |key: ConfigKey, name: &str| {
-        key.shown("Serialization", Width::Medium, name).importance(Importance::Low)
+    let schemas = |key: ConfigKey, order: i32, name: &str| {
+        key.shown("Schemas", order, Width::Medium, name).importance(Importance::High)
+    };
+    let serialization = |key: ConfigKey, order: i32, name: &str| {
+        key.shown("Serialization", order, Width::Medium, name).importance(Importance::Low)
     };
     ConfigDef::new()
         .define(converter_type())
@@ -78,12 +79,14 @@ fn config_def() -> ConfigDef {
             ConfigKey::boolean(SCHEMAS_ENABLE)
                 .default("true")
                 .doc("Include schemas within each of the serialized values and keys."),
+            0,
             "Enable Schemas",
         ))
         .define(schemas(
             ConfigKey::int(SCHEMAS_CACHE_SIZE)
                 .default("1000")
                 .doc("The maximum number of schemas that can be cached in this converter instance."),
+            1,
             "Schema Cache Size",
         ))
         .define(schemas(
@@ -91,32 +94,28 @@ fn config_def() -> ConfigDef {
                 "The schema of all messages, as JSON, for messages that come without one. Used when \
                  'schemas.enable' is true; messages are then read as plain payloads.",
             ),
+            2,
             "Schema Content",
         ))
         .define(serialization(
             ConfigKey::string(DECIMAL_FORMAT)
                 .default("BASE64")
-                .validator(Validator::Custom(check_decimal_format))
+                .validator(Validator::OneOfIgnoringCase(&["NUMERIC", "BASE64"]))
                 .doc(
                     "How decimals are written: BASE64, the bytes of the unscaled value, or NUMERIC, a JSON \
                      number. Both are read.",
                 ),
+            0,
             "Decimal Format",
         ))
         .define(serialization(
             ConfigKey::boolean(REPLACE_NULL).default("true").doc(
                 "Whether the default value of a schema takes the place of null in a field that has one.",
             ),
+            1,
             "Replace null with default",
         ))
         .define(Strictness::key())
-}
-
-fn check_decimal_format(setting: &Setting) -> std::result::Result<(), String> {
-    match setting {
-        Setting::String(text) if ["NUMERIC", "BASE64"].iter().any(|f| f.eq_ignore_ascii_case(text)) => Ok(()),
-        _ => Err("String must be one of (case insensitive): NUMERIC, BASE64".to_owned()),
-    }
 }
 
 impl JsonConverter {

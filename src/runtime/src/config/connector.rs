@@ -2,7 +2,7 @@
 //! `SinkConnectorConfig`).
 
 use super::with_prefix;
-use crossdock_api::config::{ConfigKey, Importance, Setting, Validator};
+use crossdock_api::config::{ConfigKey, Importance, Validator};
 use crossdock_api::registry::PluginKind;
 use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
 use crossdock_client::consumer::JavaPattern;
@@ -219,7 +219,7 @@ fn common_keys() -> ConfigDef {
         .define(
             ConfigKey::string("name")
                 .importance(Importance::High)
-                .validator(Validator::Custom(valid_name))
+                .validator(Validator::NonEmptyWithoutControls)
                 .doc("Name of the connector, unique in its cluster."),
         )
         .define(
@@ -291,16 +291,6 @@ fn sink_keys() -> ConfigDef {
         .define(ConfigKey::string("errors.deadletterqueue.topic.name").default(""))
         .define(ConfigKey::short("errors.deadletterqueue.topic.replication.factor").default("3"))
         .define(ConfigKey::boolean("errors.deadletterqueue.context.headers.enable").default("false"))
-}
-
-fn valid_name(name: &Setting) -> Result<(), String> {
-    match name {
-        Setting::String(name) if name.is_empty() => Err("String may not be empty".to_owned()),
-        Setting::String(name) if name.chars().any(char::is_control) => {
-            Err("String may not contain control sequences but had the following ones".to_owned())
-        }
-        _ => Ok(()),
-    }
 }
 
 fn sink_topics(raw: &ConfigMap, topics: &[String]) -> Result<SinkTopics, ConfigError> {
