@@ -3,7 +3,7 @@
 use crate::settings::{converter_type, parse};
 use crossdock_api::Strictness;
 use crossdock_api::batch::{Column, Parsed, RawSlice, RecordBatch, RecordRef, Serialized};
-use crossdock_api::config::{ConfigDef, ConfigKey, ConfigMap, Importance, Validator, Width};
+use crossdock_api::config::{ConfigDef, ConfigKey, ConfigMap, Importance, Setting, Validator, Width};
 use crossdock_api::java_text;
 use crossdock_api::{
     ConfigError, ConnectError, Converter, Failures, HeaderConverter, Schema, Text, Value, ValueRef,
@@ -36,7 +36,7 @@ fn config_def() -> ConfigDef {
         .define(
             ConfigKey::string(INVALID_UTF8)
                 .default_null()
-                .validator(Validator::OneOf(&["fail", "replace"]))
+                .validator(Validator::Custom(fail_or_replace))
                 .importance(Importance::Low)
                 .doc(
                     "What to do with bytes from Kafka that are not UTF-8: 'fail' (the default) makes the \
@@ -45,6 +45,14 @@ fn config_def() -> ConfigDef {
                 ),
         )
         .define(Strictness::key())
+}
+
+fn fail_or_replace(choice: &Setting) -> Result<(), String> {
+    match choice {
+        Setting::Null => Ok(()),
+        Setting::String(choice) if matches!(choice.as_str(), "fail" | "replace") => Ok(()),
+        _ => Err("String must be one of: fail, replace".to_owned()),
+    }
 }
 
 impl StringConverter {
