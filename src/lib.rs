@@ -42,10 +42,11 @@ pub use engine::{Engine, EngineBuilder, EngineError};
 
 use crossdock_api::Plugins;
 
-/// All plugins that are built in: converters and connectors.
+/// All plugins that are built in: converters, transforms, predicates and connectors.
 pub fn builtin_plugins() -> Plugins {
     let mut plugins = Plugins::new();
     crossdock_converters::register(&mut plugins);
+    crossdock_transforms::register(&mut plugins);
     crossdock_connector_file::register(&mut plugins);
     plugins
 }

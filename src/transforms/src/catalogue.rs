@@ -1,23 +1,33 @@
 //! The transforms of this crate.
 
+use crate::cast::Cast;
 use crate::definition::{Configured, Transformation};
 use crate::drop_headers::DropHeaders;
 use crate::extract_field::ExtractField;
 use crate::filter::Filter;
+use crate::flatten::Flatten;
+use crate::header_from::HeaderFrom;
 use crate::hoist_field::HoistField;
+use crate::insert_field::InsertField;
+use crate::insert_header::InsertHeader;
+use crate::mask_field::MaskField;
+use crate::replace_field::ReplaceField;
 use crate::set_schema_metadata::SetSchemaMetadata;
+use crate::value_to_key::ValueToKey;
 use crossdock_api::registry::{Factory, Plugin};
 use crossdock_api::{CONNECT_VERSION, Column, ConfigDef, Plugins, Transform};
 use std::sync::Arc;
 
 /// A transform as it is registered and documented.
-struct Entry {
+pub(crate) struct Entry {
     /// Full class name, without `$Key` or `$Value`.
-    class: String,
+    pub(crate) class: String,
     /// Whether it stands for two classes, one for keys and one for values.
-    has_sides: bool,
-    overview: &'static str,
-    keys: fn() -> ConfigDef,
+    pub(crate) has_sides: bool,
+    /// What it does.
+    pub(crate) overview: &'static str,
+    /// Its keys.
+    pub(crate) keys: fn() -> ConfigDef,
     make: fn(Column) -> Box<dyn Transform>,
 }
 
@@ -56,17 +66,25 @@ impl Entry {
 }
 
 /// All transforms, by name.
-fn transforms() -> Vec<Entry> {
+pub(crate) fn entries() -> Vec<Entry> {
     vec![
+        Entry::of_key_or_value::<Cast>(),
         Entry::of_record::<DropHeaders>(),
         Entry::of_key_or_value::<ExtractField>(),
         Entry::of_record::<Filter>(),
+        Entry::of_key_or_value::<Flatten>(),
+        Entry::of_key_or_value::<HeaderFrom>(),
         Entry::of_key_or_value::<HoistField>(),
+        Entry::of_key_or_value::<InsertField>(),
+        Entry::of_record::<InsertHeader>(),
+        Entry::of_key_or_value::<MaskField>(),
+        Entry::of_key_or_value::<ReplaceField>(),
         Entry::of_key_or_value::<SetSchemaMetadata>(),
+        Entry::of_record::<ValueToKey>(),
     ]
 }
 
 /// Registers every transform and predicate of this crate under the class name that Connect knows it by.
 pub fn register(plugins: &mut Plugins) {
-    transforms().iter().flat_map(Entry::plugins).for_each(|plugin| plugins.register(plugin));
+    entries().iter().flat_map(Entry::plugins).for_each(|plugin| plugins.register(plugin));
 }

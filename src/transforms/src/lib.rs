@@ -3,8 +3,8 @@
 //! # Layout
 //!
 //! - `definition`: what each transform implements, and how one implementation serves `…$Key` and `…$Value`.
-//! - `catalogue`: the entries that are registered; the reference page `docs/transforms.md` comes from it.
-//! - `field_path`, `require`, `fields`, `schema_cache`: what several transforms need.
+//! - `catalogue`: the entries that are registered. `page`: the reference page `docs/transforms.md`, from them.
+//! - `field_path`, `fields`, `number`, `require`, `schema_cache`: what several transforms need.
 //! - one module a transform.
 //!
 //! # How data flows
@@ -20,19 +20,28 @@
 //! first change. And it must not lose or change data without a word where Connect does, unless
 //! `crossdock.compatibility=strict` asks for it.
 
-#![allow(dead_code, reason = "the transforms that need the rest follow")]
-
 mod catalogue;
 mod definition;
 mod field_path;
 mod fields;
+mod number;
+mod page;
 mod require;
 mod schema_cache;
 
+mod cast;
 mod drop_headers;
 mod extract_field;
 mod filter;
+mod flatten;
+mod header_from;
 mod hoist_field;
+mod insert_field;
+mod insert_header;
+mod mask_field;
+mod replace_field;
 mod set_schema_metadata;
+mod value_to_key;
 
 pub use catalogue::register;
+pub use page::reference_page;
