@@ -144,7 +144,8 @@ async fn what_cannot_be_done_is_refused() {
     let with = |name: &str, more: &str| source(name, &file, "t") + more + "\n";
     let mut worker = scene.start(&[
         with("once", "exactly.once.support=required"),
-        with("smt", "transforms=a\ntransforms.a.type=org.apache.kafka.connect.transforms.InsertField$Value"),
+        with("smt", "transforms=a\ntransforms.a.type=InsertField$Value"),
+        with("nosmt", "transforms=a\ntransforms.a.type=org.apache.kafka.connect.transforms.InsertFeld$Value"),
         with("conv", "value.converter=nope.Nope"),
         sink("regex", &scene.path("out.txt"), "a)b").replace("topics=", "topics.regex="),
     ]);
@@ -152,7 +153,8 @@ async fn what_cannot_be_done_is_refused() {
     let log = worker.log();
     for parts in [
         ["connector once cannot be started", "exactly.once.support", "not supported in this version"],
-        ["connector smt cannot be started", "transforms.a.type", "no transforms of its own"],
+        ["connector smt cannot be started", "transforms.a:", "No field insertion configured"],
+        ["connector nosmt cannot be started", "transforms.a.type", "did you mean"],
         ["connector conv cannot be started", "for configuration value.converter", "nope.Nope"],
         ["connector regex cannot be started", "topics.regex", "Invalid regex"],
     ] {

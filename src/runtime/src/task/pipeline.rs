@@ -7,7 +7,7 @@
 use crate::config::connector::{ErrorTolerance, TransformConfig};
 use crate::config::worker::COMPATIBILITY;
 use crate::config::{ConnectorConfig, WorkerConfig};
-use crossdock_api::registry::{Factory, PluginKind};
+use crossdock_api::registry::{Factory, Plugin, PluginKind};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConfigMap, ConnectError, Converter, Failures, HeaderConverter, Plugins,
     Predicate, RecordBatch, Transform,
@@ -82,11 +82,13 @@ impl Pipeline {
             own("header.converter").unwrap_or_else(|| worker.header_converter()),
             worker,
         );
+        let stages = connector.transforms().iter();
+        let stages = stages.map(|t| stage(plugins, worker, t, &mut warnings)).collect::<Result<_, _>>()?;
         Ok(Self {
             key: key.converter(plugins, Column::Key, &mut warnings)?,
             value: value.converter(plugins, Column::Value, &mut warnings)?,
             header: header.header_converter(plugins, &mut warnings)?,
-            stages: connector.transforms().iter().map(|t| stage(plugins, t)).collect::<Result<_, _>>()?,
+            stages,
             tolerance: connector.tolerance(),
             log_errors: connector.log_errors(),
             selected: Vec::new(),
@@ -94,7 +96,7 @@ impl Pipeline {
         })
     }
 
-    /// Keys of converters that they do not know, for the log.
+    /// Keys of converters, transforms and predicates that they do not know, for the log.
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -226,7 +228,7 @@ impl<'a> Chosen<'a> {
         };
         let mut converter = make();
         self.check_keys(&converter.config_def(), warnings);
-        converter.configure(&self.config, column).map_err(|e| self.under_key(e))?;
+        converter.configure(&self.config, column).map_err(|e| under_key(self.key, e))?;
         Ok(converter)
     }
 
@@ -241,64 +243,101 @@ impl<'a> Chosen<'a> {
         };
         let mut converter = make();
         self.check_keys(&converter.config_def(), warnings);
-        converter.configure(&self.config).map_err(|e| self.under_key(e))?;
+        converter.configure(&self.config).map_err(|e| under_key(self.key, e))?;
         Ok(converter)
     }
 
     fn check_keys(&self, def: &ConfigDef, warnings: &mut Vec<String>) {
-        for (key, nearest) in def.unknown(&self.config) {
-            if key == COMPATIBILITY {
-                continue;
-            }
-            let hint = nearest.map(|n| format!("; did you mean {}.{n}?", self.key)).unwrap_or_default();
-            warnings
-                .push(format!("the key {}.{key} is not known to {} and ignored{hint}", self.key, self.class));
-        }
+        warn_of_unknown(self.key, self.class, def, &self.config, warnings);
     }
 
     fn wrong(&self, reason: &dyn std::fmt::Display) -> ConfigError {
         ConfigError::invalid(self.key, self.class, reason.to_string())
     }
-
-    /// An error about a key of the converter, with the prefix that it was given under.
-    fn under_key(&self, error: ConfigError) -> ConfigError {
-        match error {
-            ConfigError::Invalid { key, value, reason } => {
-                ConfigError::Invalid { key: format!("{}.{key}", self.key), value, reason }
-            }
-            ConfigError::Missing { key } => ConfigError::Missing { key: format!("{}.{key}", self.key) },
-            other => other,
-        }
-    }
 }
 
-fn stage(plugins: &Plugins, config: &TransformConfig) -> Result<Stage, ConfigError> {
-    let key = format!("transforms.{}.type", config.alias);
-    if !plugins.iter().any(|plugin| plugin.kind() == PluginKind::Transform) {
-        let reason = "this version has no transforms of its own, only those of an embedding program";
-        return Err(ConfigError::invalid(&key, &config.class, reason));
-    }
-    let found = plugins.of_kind(PluginKind::Transform, &config.class);
-    let plugin = found.map_err(|e| ConfigError::invalid(&key, &config.class, e.to_string()))?;
+fn stage(
+    plugins: &Plugins,
+    worker: &WorkerConfig,
+    config: &TransformConfig,
+    warnings: &mut Vec<String>,
+) -> Result<Stage, ConfigError> {
+    let named = Named::new(format!("transforms.{}", config.alias), &config.class, &config.config, worker);
+    let plugin = named.plugin(plugins, PluginKind::Transform)?;
     let Factory::Transform(make) = plugin.factory() else {
         return Err(not_that_kind(&config.class, "transform"));
     };
     let mut transform = make();
-    transform.configure(&config.config)?;
+    named.check_keys(&transform.config_def(), warnings);
+    transform.configure(&named.config).map_err(|e| under_key(&named.prefix, e))?;
     let predicate = match &config.predicate {
         None => None,
-        Some((_, class, own)) => {
-            let found = plugins.of_kind(PluginKind::Predicate, class);
-            let plugin = found.map_err(|e| ConfigError::Other(e.to_string()))?;
+        Some((name, class, own)) => {
+            let named = Named::new(format!("predicates.{name}"), class, own, worker);
+            let plugin = named.plugin(plugins, PluginKind::Predicate)?;
             let Factory::Predicate(make) = plugin.factory() else {
                 return Err(not_that_kind(class, "predicate"));
             };
             let mut predicate = make();
-            predicate.configure(own)?;
+            named.check_keys(&predicate.config_def(), warnings);
+            predicate.configure(&named.config).map_err(|e| under_key(&named.prefix, e))?;
             Some(predicate)
         }
     };
     Ok(Stage { alias: config.alias.clone(), transform, predicate, negate: config.negate })
+}
+
+/// A transform or predicate that a connector names, with its own keys.
+struct Named<'a> {
+    /// What its keys begin with, without the last point.
+    prefix: String,
+    class: &'a str,
+    config: ConfigMap,
+}
+
+impl<'a> Named<'a> {
+    fn new(prefix: String, class: &'a str, own: &ConfigMap, worker: &WorkerConfig) -> Self {
+        let mut config = own.clone();
+        worker.add_compatibility(&mut config);
+        Self { prefix, class, config }
+    }
+
+    fn plugin<'p>(&self, plugins: &'p Plugins, kind: PluginKind) -> Result<&'p Plugin, ConfigError> {
+        let key = || format!("{}.type", self.prefix);
+        plugins.of_kind(kind, self.class).map_err(|e| ConfigError::invalid(&key(), self.class, e.to_string()))
+    }
+
+    fn check_keys(&self, def: &ConfigDef, warnings: &mut Vec<String>) {
+        warn_of_unknown(&self.prefix, self.class, def, &self.config, warnings);
+    }
+}
+
+/// Warns of keys that a plugin does not know, with the nearest known one.
+fn warn_of_unknown(
+    prefix: &str,
+    class: &str,
+    def: &ConfigDef,
+    config: &ConfigMap,
+    warnings: &mut Vec<String>,
+) {
+    for (key, nearest) in def.unknown(config) {
+        if key == COMPATIBILITY {
+            continue;
+        }
+        let hint = nearest.map(|n| format!("; did you mean {prefix}.{n}?")).unwrap_or_default();
+        warnings.push(format!("the key {prefix}.{key} is not known to {class} and ignored{hint}"));
+    }
+}
+
+/// An error about a key of a plugin, with the prefix that it was given under.
+fn under_key(prefix: &str, error: ConfigError) -> ConfigError {
+    match error {
+        ConfigError::Invalid { key, value, reason } => {
+            ConfigError::Invalid { key: format!("{prefix}.{key}"), value, reason }
+        }
+        ConfigError::Missing { key } => ConfigError::Missing { key: format!("{prefix}.{key}") },
+        other => ConfigError::Other(format!("{prefix}: {other}")),
+    }
 }
 
 fn not_that_kind(class: &str, kind: &str) -> ConfigError {
