@@ -115,7 +115,7 @@ fn deviation(case: &Case, ran: &Ran) -> Option<&'static str> {
             let about = "configuration static.value: No value specified for static field: ";
             error.to_string().contains(about).then_some("the field is named in the error")
         }
-        ("MaskField", Ran::Record(_)) if case.input().to_string().contains("connect.data.Decimal") => {
+        ("MaskField", Ran::Record(batch)) if format!("{batch:?}").contains("connect.data.Decimal") => {
             Some("a decimal stands in with the scale of its schema")
         }
         _ => None,
