@@ -14,5 +14,6 @@ mod time;
 mod tokens;
 
 pub use infer::parse_string;
+pub use number::java_decimal;
 pub use text::append_text;
 pub use time::append_date;

@@ -8,15 +8,16 @@ use crate::definition::Transformation;
 use crate::fields::{Defaults, REPLACE_NULL, StructSchema, replace_null_key, with_basics_of};
 use crate::require;
 use crate::schema_cache::SchemaCache;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance, Setting, Validator};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Outcome, ParsedConfig, RecordMut, Schema, SchemaType, Text,
     Value, ValueRef,
 };
-use crossdock_converters::Strictness;
 use std::sync::Arc;
 use value::{Caster, LOGICAL};
 
+const PAIRS: &str = "list of colon-delimited pairs, e.g. <code>foo:bar,abc:xyz</code>";
 const PURPOSE: &str = "cast types";
 
 pub(crate) struct Cast {
@@ -50,7 +51,7 @@ impl Transformation for Cast {
         ConfigDef::new()
             .define(
                 ConfigKey::list("spec")
-                    .validator(Validator::Checked(|_, setting| match setting {
+                    .validator(Validator::Described(PAIRS, |_, setting| match setting {
                         Setting::List(mappings) => parse(mappings).map(drop),
                         _ => Ok(()),
                     }))

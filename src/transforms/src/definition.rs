@@ -1,9 +1,9 @@
 //! What a transform of this crate implements, and how it becomes a [`Transform`].
 
+use crossdock_api::Strictness;
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConfigMap, ConnectError, Outcome, ParsedConfig, RecordMut, Transform,
 };
-use crossdock_converters::Strictness;
 
 /// A transform: its name, its keys, and what it does to the key or the value of a record.
 pub(crate) trait Transformation: Sized + Send + 'static {

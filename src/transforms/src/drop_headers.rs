@@ -1,9 +1,9 @@
 //! `DropHeaders`: removes headers by name.
 
 use crate::definition::Transformation;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance, Validator};
 use crossdock_api::{Column, ConfigDef, ConfigError, ConnectError, Outcome, ParsedConfig, RecordMut};
-use crossdock_converters::Strictness;
 
 pub(crate) struct DropHeaders {
     names: Vec<String>,

@@ -4,12 +4,12 @@ use crate::definition::Transformation;
 use crate::field_path::{FieldPath, syntax_key};
 use crate::fields::{REPLACE_NULL, replace_null_key};
 use crate::require;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Exception, Outcome, ParsedConfig, RecordMut, Value,
     ValueRef,
 };
-use crossdock_converters::Strictness;
 
 const PURPOSE: &str = "field extraction";
 

@@ -1,8 +1,8 @@
 //! `Filter`: drops every record that it is applied to.
 
 use crate::definition::Transformation;
+use crossdock_api::Strictness;
 use crossdock_api::{Column, ConfigDef, ConfigError, ConnectError, Outcome, ParsedConfig, RecordMut};
-use crossdock_converters::Strictness;
 
 pub(crate) struct Filter;
 

@@ -6,12 +6,12 @@ use crate::definition::Transformation;
 use crate::fields::{StructSchema, with_basics_of};
 use crate::require;
 use crate::schema_cache::SchemaCache;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Exception, Map, Outcome, ParsedConfig, RecordMut, Schema,
     SchemaType, Struct, Text, Value, ValueRef,
 };
-use crossdock_converters::Strictness;
 use smallvec::SmallVec;
 use std::collections::HashSet;
 use std::sync::Arc;

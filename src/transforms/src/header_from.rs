@@ -4,11 +4,11 @@ use crate::definition::Transformation;
 use crate::fields::{Defaults, REPLACE_NULL, StructSchema, replace_null_key};
 use crate::require;
 use crate::schema_cache::SchemaCache;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance, Validator};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Exception, Outcome, ParsedConfig, RecordMut, Schema, Value,
 };
-use crossdock_converters::Strictness;
 use std::sync::Arc;
 
 pub(crate) struct HeaderFrom {

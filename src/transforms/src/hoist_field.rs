@@ -3,12 +3,12 @@
 use crate::definition::Transformation;
 use crate::fields::StructSchema;
 use crate::schema_cache::SchemaCache;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Map, Outcome, ParsedConfig, RecordMut, Schema, Struct,
     Text, Value,
 };
-use crossdock_converters::Strictness;
 use std::sync::Arc;
 
 pub(crate) struct HoistField {

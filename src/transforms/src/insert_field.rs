@@ -4,12 +4,12 @@ use crate::definition::Transformation;
 use crate::fields::{Defaults, REPLACE_NULL, StructSchema, replace_null_key};
 use crate::require;
 use crate::schema_cache::SchemaCache;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Outcome, ParsedConfig, RecordMut, RecordRef, Schema,
     SchemaType, Text, Value,
 };
-use crossdock_converters::Strictness;
 use smallvec::SmallVec;
 use std::sync::Arc;
 

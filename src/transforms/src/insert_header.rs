@@ -1,11 +1,12 @@
 //! `InsertHeader`: adds a header with a fixed value.
 
 use crate::definition::Transformation;
-use crossdock_api::config::{ConfigKey, Importance};
+use crossdock_api::Strictness;
+use crossdock_api::config::{ConfigKey, Importance, Validator};
+use crossdock_api::values::parse_string;
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Outcome, ParsedConfig, RecordMut, Schema, Value,
 };
-use crossdock_converters::{Strictness, parse_string};
 use std::sync::Arc;
 
 pub(crate) struct InsertHeader {
@@ -20,11 +21,21 @@ impl Transformation for InsertHeader {
 
     fn keys() -> ConfigDef {
         ConfigDef::new()
-            .define(ConfigKey::string("header").importance(Importance::High).doc("Name of the header."))
-            .define(ConfigKey::string("value.literal").importance(Importance::High).doc(
-                "Value of the header. Its type is guessed as that of a header in text: 1 is an INT8, \
+            .define(
+                ConfigKey::string("header")
+                    .validator(Validator::NonNull)
+                    .importance(Importance::High)
+                    .doc("Name of the header."),
+            )
+            .define(
+                ConfigKey::string("value.literal")
+                    .validator(Validator::NonNull)
+                    .importance(Importance::High)
+                    .doc(
+                        "Value of the header. Its type is guessed as that of a header in text: 1 is an INT8, \
                  2023-01-01 a Date, [1,2] an array.",
-            ))
+                    ),
+            )
     }
 
     fn new(config: &ParsedConfig, strictness: Strictness) -> Result<Self, ConfigError> {

@@ -5,12 +5,14 @@ use crate::fields::{Defaults, REPLACE_NULL, replace_null_key};
 use crate::number;
 use crate::require;
 use crate::schema_cache::SchemaCache;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance, Validator};
+use crossdock_api::java_number;
+use crossdock_api::values::java_decimal;
 use crossdock_api::{
     BigDecimal, Column, ConfigDef, ConfigError, ConnectError, Map, Outcome, ParsedConfig, RecordMut, Schema,
     SchemaType, Text, Value, ValueRef,
 };
-use crossdock_converters::{Strictness, java_decimal};
 use std::sync::Arc;
 
 const PURPOSE: &str = "mask fields";
@@ -174,7 +176,7 @@ impl Mask {
         let integer = |min: i64, max: i64| {
             let number = number()?;
             match (number::exact_i64(number), self.strictness) {
-                (_, Strictness::AsConnect) => Ok(number::java_i64(number)),
+                (_, Strictness::AsConnect) => Ok(java_number::decimal_to_i64(number)),
                 (Some(exact), Strictness::Safe) if (min..=max).contains(&exact) => Ok(exact),
                 _ => Err(ConnectError::bad_record(format!(
                     "The replacement {text} does not fit a {}; set crossdock.compatibility=strict to wrap around \
@@ -188,8 +190,8 @@ impl Mask {
             ValueRef::Int16(_) => Value::Int16(integer(i16::MIN.into(), i16::MAX.into())? as i16),
             ValueRef::Int32(_) => Value::Int32(integer(i32::MIN.into(), i32::MAX.into())? as i32),
             ValueRef::Int64(_) => Value::Int64(integer(i64::MIN, i64::MAX)?),
-            ValueRef::Float32(_) => Value::Float32(number::java_f64(number()?) as f32),
-            ValueRef::Float64(_) => Value::Float64(number::java_f64(number()?)),
+            ValueRef::Float32(_) => Value::Float32(java_number::decimal_to_f64(number()?) as f32),
+            ValueRef::Float64(_) => Value::Float64(java_number::decimal_to_f64(number()?)),
             ValueRef::String(_) => Value::String(text.clone()),
             ValueRef::Decimal(_) => self.decimal(number()?, scale)?,
             other => {

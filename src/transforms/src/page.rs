@@ -47,6 +47,7 @@ fn append_key(page: &mut String, key: &ConfigKey) {
         Some(text) => format!("`{text}`"),
     };
     let allowed = key.validation().map(ToString::to_string).unwrap_or_default();
+    let allowed = allowed.replace("<code>", "`").replace("</code>", "`");
     let importance = match key.importance_level() {
         Importance::High => "high",
         Importance::Medium => "medium",

@@ -4,15 +4,16 @@ use crate::definition::Transformation;
 use crate::fields::{Defaults, REPLACE_NULL, StructSchema, replace_null_key};
 use crate::require;
 use crate::schema_cache::SchemaCache;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance, Setting, Validator};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Exception, Map, Outcome, ParsedConfig, RecordMut, Schema,
     Text, Value,
 };
-use crossdock_converters::Strictness;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+const PAIRS: &str = "list of colon-delimited pairs, e.g. <code>foo:bar,abc:xyz</code>";
 const PURPOSE: &str = "field replacement";
 
 pub(crate) struct ReplaceField {
@@ -55,7 +56,7 @@ impl Transformation for ReplaceField {
             .define(
                 ConfigKey::list("renames")
                     .default("")
-                    .validator(Validator::Checked(|_, setting| match setting {
+                    .validator(Validator::Described(PAIRS, |_, setting| match setting {
                         Setting::List(mappings) => parse_renames(mappings).map(drop),
                         _ => Ok(()),
                     }))

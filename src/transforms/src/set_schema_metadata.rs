@@ -4,11 +4,11 @@ use crate::definition::Transformation;
 use crate::fields::{Defaults, REPLACE_NULL, replace_null_key};
 use crate::require;
 use crate::schema_cache::SchemaCache;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance, Setting};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Outcome, ParsedConfig, RecordMut, Schema, SchemaType, Value,
 };
-use crossdock_converters::Strictness;
 use std::sync::Arc;
 
 pub(crate) struct SetSchemaMetadata {

@@ -4,12 +4,12 @@ use crate::definition::Transformation;
 use crate::fields::{Defaults, REPLACE_NULL, StructSchema, replace_null_key};
 use crate::require;
 use crate::schema_cache::SchemaCache;
+use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance, Validator};
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Map, Outcome, ParsedConfig, RecordMut, Schema, Struct,
     Text, Value,
 };
-use crossdock_converters::Strictness;
 use std::sync::Arc;
 
 const PURPOSE: &str = "copying fields from value to key";

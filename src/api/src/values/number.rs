@@ -51,7 +51,7 @@ fn smallest(integer: i64) -> (Arc<Schema>, Value) {
 }
 
 /// `new BigDecimal(text)`: sign, digits with at most one point, exponent; the scale is an int.
-fn java_decimal(text: &str) -> Option<BigDecimal> {
+pub fn java_decimal(text: &str) -> Option<BigDecimal> {
     const MOST: usize = 10_000;
     if text.len() > MOST {
         return None;

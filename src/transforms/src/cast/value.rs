@@ -6,10 +6,12 @@
 use crate::number;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use crossdock_api::Strictness;
+use crossdock_api::java_number;
+use crossdock_api::values::append_text;
 use crossdock_api::{
     BigDecimal, ConnectError, Exception, Schema, SchemaType, Text, Value, ValueRef, java_text,
 };
-use crossdock_converters::{Strictness, append_text};
 use std::io::Write;
 
 const DAY_MS: i64 = 86_400_000;
@@ -95,18 +97,14 @@ impl Caster {
     }
 
     fn parsed(self, text: &str, to: SchemaType) -> Result<Value, ConnectError> {
-        let integer = |min: i64, max: i64| number::parse_integer(text, min, max);
+        let integer = java_number::parse_i64;
         let parsed = match to {
-            SchemaType::Int8 => integer(i8::MIN.into(), i8::MAX.into()).map(|v| Value::Int8(v as i8)),
-            SchemaType::Int16 => integer(i16::MIN.into(), i16::MAX.into()).map(|v| Value::Int16(v as i16)),
-            SchemaType::Int32 => integer(i32::MIN.into(), i32::MAX.into()).map(|v| Value::Int32(v as i32)),
-            SchemaType::Int64 => integer(i64::MIN, i64::MAX).map(Value::Int64),
-            SchemaType::Float32 => {
-                number::float_text(text).and_then(|text| text.parse().ok()).map(Value::Float32)
-            }
-            SchemaType::Float64 => {
-                number::float_text(text).and_then(|text| text.parse().ok()).map(Value::Float64)
-            }
+            SchemaType::Int8 => integer(text).and_then(|v| v.try_into().ok()).map(Value::Int8),
+            SchemaType::Int16 => integer(text).and_then(|v| v.try_into().ok()).map(Value::Int16),
+            SchemaType::Int32 => integer(text).and_then(|v| v.try_into().ok()).map(Value::Int32),
+            SchemaType::Int64 => integer(text).map(Value::Int64),
+            SchemaType::Float32 => java_number::parse_f32(text).map(Value::Float32),
+            SchemaType::Float64 => java_number::parse_f64(text).map(Value::Float64),
             _ if text.eq_ignore_ascii_case("true") => Some(Value::Boolean(true)),
             _ if self.strictness == Strictness::AsConnect || text.eq_ignore_ascii_case("false") => {
                 Some(Value::Boolean(false))
@@ -140,7 +138,7 @@ impl Caster {
         let (float, finite) = match number {
             Number::Integer(v) => (*v as f32, true),
             Number::Float(v) => (*v as f32, v.is_finite()),
-            Number::Decimal(v) => (number::java_f32(v), true),
+            Number::Decimal(v) => (java_number::decimal_to_f32(v), true),
         };
         if finite && !float.is_finite() && self.strictness == Strictness::Safe {
             return Err(does_not_fit(value, SchemaType::Float32));
@@ -152,7 +150,7 @@ impl Caster {
         let (float, finite) = match number {
             Number::Integer(v) => (*v as f64, true),
             Number::Float(v) => (*v, v.is_finite()),
-            Number::Decimal(v) => (number::java_f64(v), true),
+            Number::Decimal(v) => (java_number::decimal_to_f64(v), true),
         };
         if finite && !float.is_finite() && self.strictness == Strictness::Safe {
             return Err(does_not_fit(value, SchemaType::Float64));
@@ -243,7 +241,7 @@ fn narrowed(number: &Number<'_>, to: SchemaType) -> i64 {
         Number::Integer(v) => *v,
         Number::Float(v) if to == SchemaType::Int64 => *v as i64,
         Number::Float(v) => i64::from(*v as i32),
-        Number::Decimal(v) => number::java_i64(v),
+        Number::Decimal(v) => java_number::decimal_to_i64(v),
     }
 }
 
