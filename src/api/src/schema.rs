@@ -190,18 +190,21 @@ impl Schema {
 
     /// The schema of a list.
     pub fn array(items: Arc<Schema>) -> Self {
-        Self { value_schema: Some(items), ..Self::new(SchemaType::Array) }
+        Self::inferred(SchemaType::Array, None, Some(items))
     }
 
     /// The schema of a map.
     pub fn map(keys: Arc<Schema>, values: Arc<Schema>) -> Self {
-        Self { key_schema: Some(keys), value_schema: Some(values), ..Self::new(SchemaType::Map) }
+        Self::inferred(SchemaType::Map, Some(keys), Some(values))
     }
 
     /// The schema of a list or map whose keys or values have none in common, as it is inferred for
     /// empty or mixed ones (`SchemaBuilder.arrayOfNull`, `mapOfNull`, `mapWithNullValues`).
     pub fn inferred(kind: SchemaType, keys: Option<Arc<Schema>>, values: Option<Arc<Schema>>) -> Self {
-        Self { key_schema: keys, value_schema: values, ..Self::new(kind) }
+        let mut schema = Self::new(kind);
+        schema.key_schema = keys;
+        schema.value_schema = values;
+        schema
     }
 
     /// Adds a field to a struct schema.
@@ -355,6 +358,32 @@ impl Schema {
     /// Schema of a map's values or a list's elements.
     pub fn value_schema(&self) -> Option<&Arc<Schema>> {
         self.value_schema.as_ref()
+    }
+}
+
+/// Without recursion: schemas may be nested deeper than the stack reaches.
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let is_nested = |field: &Field| !field.schema.fields.is_empty();
+        if !self.fields.iter().any(is_nested) && self.value_schema.is_none() && self.key_schema.is_none() {
+            return;
+        }
+        let mut inner = Vec::new();
+        self.take_inner(&mut inner);
+        while let Some(schema) = inner.pop() {
+            // Others may hold it still; then it is theirs to drop.
+            if let Some(mut schema) = Arc::into_inner(schema) {
+                schema.take_inner(&mut inner);
+            }
+        }
+    }
+}
+
+impl Schema {
+    fn take_inner(&mut self, inner: &mut Vec<Arc<Schema>>) {
+        inner.extend(self.fields.drain(..).map(|field| field.schema));
+        inner.extend(self.key_schema.take());
+        inner.extend(self.value_schema.take());
     }
 }
 

@@ -255,8 +255,8 @@ impl Map {
     }
 
     /// All entries in order, without the map.
-    pub fn into_entries(self) -> Vec<(Value, Value)> {
-        self.entries
+    pub fn into_entries(mut self) -> Vec<(Value, Value)> {
+        std::mem::take(&mut self.entries)
     }
 
     /// All entries in order.
@@ -438,8 +438,8 @@ impl Struct {
     }
 
     /// The values, without the struct.
-    pub fn into_values(self) -> Vec<Value> {
-        self.values
+    pub fn into_values(mut self) -> Vec<Value> {
+        std::mem::take(&mut self.values)
     }
 
     /// Makes it a struct of another schema, in place: `change` turns the values into those of its fields.
@@ -473,6 +473,53 @@ impl fmt::Display for Struct {
         let mut text = Vec::new();
         crate::java_text::append_struct(&mut text, self);
         f.write_str(&String::from_utf8_lossy(&text))
+    }
+}
+
+/// Without recursion: values may be nested deeper than the stack reaches.
+impl Drop for Map {
+    fn drop(&mut self) {
+        if self.entries.iter().any(|(key, value)| is_nested_twice(key) || is_nested_twice(value)) {
+            let inner = self.entries.drain(..).flat_map(|(key, value)| [key, value]);
+            drop_flat(inner.collect());
+        }
+    }
+}
+
+/// As for a map.
+impl Drop for Struct {
+    fn drop(&mut self) {
+        if self.values.iter().any(is_nested_twice) {
+            drop_flat(std::mem::take(&mut self.values));
+        }
+    }
+}
+
+/// Whether there are values in values of `value`: then dropping it goes deeper than one call.
+fn is_nested_twice(value: &Value) -> bool {
+    let holds_any = |value: &Value| match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Map(map) => !map.entries.is_empty(),
+        Value::Struct(record) => !record.values.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Array(items) => items.iter().any(holds_any),
+        Value::Map(map) => map.entries.iter().any(|(key, value)| holds_any(key) || holds_any(value)),
+        Value::Struct(record) => record.values.iter().any(holds_any),
+        _ => false,
+    }
+}
+
+/// Drops values and what is in them, one after the other.
+fn drop_flat(mut values: Vec<Value>) {
+    while let Some(value) = values.pop() {
+        match value {
+            Value::Array(items) => values.extend(items),
+            Value::Map(mut map) => values.extend(map.entries.drain(..).flat_map(|(key, value)| [key, value])),
+            Value::Struct(mut record) => values.append(&mut record.values),
+            _ => {}
+        }
     }
 }
 
