@@ -11,8 +11,7 @@ pub mod record;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crossdock_api::{
-    BigDecimal, Bytes, ConfigError, ConfigMap, ConnectError, Exception, Map, Schema, SchemaType, Struct,
-    Text, Value,
+    BigDecimal, Bytes, ConfigError, ConfigMap, ConnectError, Map, Schema, SchemaType, Struct, Text, Value,
 };
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -139,10 +138,11 @@ impl Expected<'_> {
 
     /// Whether a wrong configuration is the expected error.
     pub fn is_config_error(&self, error: &ConfigError) -> bool {
-        self.is_thrown(Exception::Config.class_name(), &error.to_string())
+        self.is_thrown(error.exception().class_name(), &error.to_string())
     }
 
-    fn is_thrown(&self, by_us: &str, message: &str) -> bool {
+    /// As [`Self::is_error`], by the full name of the class.
+    pub fn is_thrown(&self, by_us: &str, message: &str) -> bool {
         matches!(self, Self::Error { class, .. } if *class == by_us) && self.has_message(message)
     }
 

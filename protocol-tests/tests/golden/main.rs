@@ -19,6 +19,7 @@ mod schema_ops;
 mod scram;
 mod table;
 mod transforms;
+mod values;
 
 use protocol_tests::golden::{self, Case};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,7 +50,8 @@ type Run = fn(&Case) -> Option<Verdict>;
 
 fn implementation(area: &str) -> Option<Run> {
     Some(match area {
-        "header_converter" | "json_converter" | "primitive_converters" => converters::run,
+        "header_converter" => |case| values::run(case).or_else(|| converters::run(case)),
+        "json_converter" | "primitive_converters" => converters::run,
         "partitioner" => partitioner::run,
         "predicates" => transforms::run_predicate,
         "record_batches" => record_batches::run,

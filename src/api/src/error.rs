@@ -161,7 +161,7 @@ impl std::error::Error for ConnectError {
 
 impl From<ConfigError> for ConnectError {
     fn from(error: ConfigError) -> Self {
-        Self::config(error.to_string())
+        Self::config(error.to_string()).with_exception(error.exception())
     }
 }
 

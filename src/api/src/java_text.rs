@@ -3,7 +3,9 @@
 //! Connect's string converter, file sink and casts are defined by `String.valueOf(value)`, so users see
 //! this text in their topics and files. Dates are shown in UTC.
 
-use crate::{Map, Struct, Value, ValueRef};
+mod java17;
+
+use crate::{Map, Strictness, Struct, Value, ValueRef};
 use bigdecimal::BigDecimal;
 use std::borrow::Cow;
 use std::io::Write;
@@ -13,20 +15,25 @@ use std::io::Write;
 /// Bytes come out as `[B@0`: Java prints the address of the array, which means nothing. Callers that
 /// must not lose data check for bytes first, see [`holds_bytes`].
 pub fn append_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
+    append_value_as(out, value, Strictness::Safe);
+}
+
+/// As [`append_value`], with the digits of Java 17 for floating-point numbers if it is to be as Connect's.
+pub fn append_value_as(out: &mut Vec<u8>, value: ValueRef<'_>, strictness: Strictness) {
     match value {
         ValueRef::Null => out.extend_from_slice(b"null"),
         ValueRef::Int8(v) => append_i64(out, i64::from(v)),
         ValueRef::Int16(v) => append_i64(out, i64::from(v)),
         ValueRef::Int32(v) => append_i64(out, i64::from(v)),
         ValueRef::Int64(v) => append_i64(out, v),
-        ValueRef::Float32(v) => append_f32(out, v),
-        ValueRef::Float64(v) => append_f64(out, v),
+        ValueRef::Float32(v) => append_f32_as(out, v, strictness),
+        ValueRef::Float64(v) => append_f64_as(out, v, strictness),
         ValueRef::Boolean(v) => out.extend_from_slice(if v { b"true" } else { b"false" }),
         ValueRef::String(v) => out.extend_from_slice(v.as_bytes()),
         ValueRef::Bytes(_) => out.extend_from_slice(b"[B@0"),
-        ValueRef::Array(items) => append_array(out, items),
-        ValueRef::Map(map) => append_map(out, map),
-        ValueRef::Struct(record) => append_struct(out, record),
+        ValueRef::Array(items) => append_array(out, items, strictness),
+        ValueRef::Map(map) => append_map(out, map, strictness),
+        ValueRef::Struct(record) => append_struct(out, record, strictness),
         ValueRef::Decimal(v) => append_decimal(out, v),
         ValueRef::Date(ms) | ValueRef::Time(ms) | ValueRef::Timestamp(ms) => append_date(out, ms),
     }
@@ -44,32 +51,32 @@ pub fn holds_bytes(value: ValueRef<'_>) -> bool {
     }
 }
 
-fn append_array(out: &mut Vec<u8>, items: &[Value]) {
+fn append_array(out: &mut Vec<u8>, items: &[Value], strictness: Strictness) {
     out.push(b'[');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             out.extend_from_slice(b", ");
         }
-        append_value(out, item.as_ref());
+        append_value_as(out, item.as_ref(), strictness);
     }
     out.push(b']');
 }
 
-fn append_map(out: &mut Vec<u8>, map: &Map) {
+fn append_map(out: &mut Vec<u8>, map: &Map, strictness: Strictness) {
     out.push(b'{');
     for (index, (key, value)) in map.iter().enumerate() {
         if index > 0 {
             out.extend_from_slice(b", ");
         }
-        append_value(out, key.as_ref());
+        append_value_as(out, key.as_ref(), strictness);
         out.push(b'=');
-        append_value(out, value.as_ref());
+        append_value_as(out, value.as_ref(), strictness);
     }
     out.push(b'}');
 }
 
 /// As `Struct.toString`: null fields are left out.
-pub(crate) fn append_struct(out: &mut Vec<u8>, record: &Struct) {
+pub(crate) fn append_struct(out: &mut Vec<u8>, record: &Struct, strictness: Strictness) {
     out.extend_from_slice(b"Struct{");
     let fields = record.schema().fields().iter().zip(record.values());
     for (index, (field, value)) in fields.filter(|(_, v)| !v.is_null()).enumerate() {
@@ -78,7 +85,7 @@ pub(crate) fn append_struct(out: &mut Vec<u8>, record: &Struct) {
         }
         out.extend_from_slice(field.name.as_bytes());
         out.push(b'=');
-        append_value(out, value.as_ref());
+        append_value_as(out, value.as_ref(), strictness);
     }
     out.push(b'}');
 }
@@ -87,6 +94,30 @@ pub(crate) fn append_struct(out: &mut Vec<u8>, record: &Struct) {
 pub fn append_i64(out: &mut Vec<u8>, value: i64) {
     // Writing to a Vec cannot fail.
     let _ = write!(out, "{value}");
+}
+
+/// As [`append_f64`], with the digits of Java 17 if it is to be as Connect's.
+pub fn append_f64_as(out: &mut Vec<u8>, value: f64, strictness: Strictness) {
+    if strictness == Strictness::Safe || !value.is_finite() || value == 0.0 {
+        return append_f64(out, value);
+    }
+    append_decimal_digits(out, value < 0.0, &java17::of_f64(value.abs()));
+}
+
+/// As [`append_f32`], with the digits of Java 17 if it is to be as Connect's.
+pub fn append_f32_as(out: &mut Vec<u8>, value: f32, strictness: Strictness) {
+    if strictness == Strictness::Safe || !value.is_finite() || value == 0.0 {
+        return append_f32(out, value);
+    }
+    append_decimal_digits(out, value < 0.0, &java17::of_f32(value.abs()));
+}
+
+fn append_decimal_digits(out: &mut Vec<u8>, negative: bool, decimal: &java17::Decimal) {
+    let (first, rest) = decimal.digits.split_first().unwrap_or((&0, &[]));
+    let rest: String = rest.iter().map(|digit| char::from(b'0' + digit)).collect();
+    let fraction = if rest.is_empty() { "0" } else { &rest };
+    let text = format!("{first}.{fraction}e{}", decimal.exponent - 1);
+    append_float(out, negative, false, false, &text);
 }
 
 /// Appends a double as `Double.toString` gives it (of Java 19 and later: always the shortest digits).
@@ -290,6 +321,28 @@ mod tests {
     use crate::{Schema, SchemaType, Text};
     use std::str::FromStr;
     use std::sync::Arc;
+
+    /// The lines have the type, the bits, a blank, and the text; `protocol-tests/generators/FloatText.java` wrote them.
+    #[test]
+    fn digits_are_those_of_java_17() {
+        let mut wrong = Vec::new();
+        for line in include_str!("java_text/java17_cases.txt").lines() {
+            let (bits, expected) = line[1..].split_once(' ').unwrap();
+            let mut ours = Vec::new();
+            if line.starts_with('d') {
+                let value = f64::from_bits(u64::from_str_radix(bits, 16).unwrap());
+                append_f64_as(&mut ours, value, Strictness::AsConnect);
+            } else {
+                let value = f32::from_bits(u32::from_str_radix(bits, 16).unwrap());
+                append_f32_as(&mut ours, value, Strictness::AsConnect);
+            }
+            let ours = String::from_utf8(ours).unwrap();
+            if ours != expected {
+                wrong.push(format!("{line}: {ours}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{} wrong: {:?}", wrong.len(), &wrong[..wrong.len().min(20)]);
+    }
 
     fn text(value: &Value) -> String {
         let mut out = Vec::new();

@@ -471,7 +471,7 @@ impl Struct {
 impl fmt::Display for Struct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Vec::new();
-        crate::java_text::append_struct(&mut text, self);
+        crate::java_text::append_struct(&mut text, self, crate::Strictness::Safe);
         f.write_str(&String::from_utf8_lossy(&text))
     }
 }

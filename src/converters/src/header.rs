@@ -1,7 +1,7 @@
 //! `SimpleHeaderConverter`: header values as text, their types guessed when they are read. What text and types are
 //! is in [`crossdock_api::values`].
 
-use crossdock_api::values::{append_text, parse_string};
+use crossdock_api::values::{append_text_as, parse_string};
 use crossdock_api::{
     Bytes, ConfigDef, ConfigError, ConfigMap, ConnectError, HeaderConverter, Schema, Strictness, Value,
     ValueRef, java_text,
@@ -38,7 +38,7 @@ impl HeaderConverter for SimpleHeaderConverter {
             return Ok(None);
         }
         let mut out = Vec::new();
-        append_text(&mut out, value);
+        append_text_as(&mut out, value, self.strictness);
         Ok(Some(out))
     }
 
@@ -62,6 +62,7 @@ impl HeaderConverter for SimpleHeaderConverter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossdock_api::values::append_text;
     use proptest::prelude::*;
 
     fn parse(text: &[u8]) -> Value {

@@ -2,7 +2,9 @@
 //!
 //! # Layout
 //!
-//! - `string`: `StringConverter`: strings as they are, other values as Java's `toString`.
+//! - `string`: `StringConverter`: strings as they are, other values as Java's `toString`; `charset`: in other
+//!   encodings than UTF-8.
+//! - `numbers`: `BooleanConverter`, `LongConverter` and the like: Kafka's own binary forms.
 //! - `byte_array`: `ByteArrayConverter`: bytes as they are.
 //! - `header`: `SimpleHeaderConverter`: header values as text, their types guessed.
 //! - `json`: `JsonConverter`: JSON with a schema in every record, or without.
@@ -20,8 +22,10 @@
 //! Connect's behaviour.
 
 mod byte_array;
+mod charset;
 mod header;
 mod json;
+mod numbers;
 mod settings;
 mod string;
 #[cfg(test)]
@@ -30,13 +34,16 @@ mod testing;
 pub use byte_array::ByteArrayConverter;
 pub use header::SimpleHeaderConverter;
 pub use json::JsonConverter;
+pub use numbers::{
+    BooleanConverter, DoubleConverter, FloatConverter, IntegerConverter, LongConverter, ShortConverter,
+};
 pub use string::StringConverter;
 
 pub use crossdock_api::Strictness;
 pub use crossdock_api::values::{append_text, parse_string};
 
-use crossdock_api::Plugins;
 use crossdock_api::registry::Plugin;
+use crossdock_api::{Converter, HeaderConverter, Plugins};
 
 /// Registers every converter of this crate under the class name that Connect knows it by.
 pub fn register(plugins: &mut Plugins) {
@@ -54,4 +61,20 @@ pub fn register(plugins: &mut Plugins) {
     plugins.register(Plugin::header_converter(STRING, VERSION, || Box::<StringConverter>::default()));
     plugins.register(Plugin::converter(BYTE_ARRAY, VERSION, || Box::new(ByteArrayConverter)));
     plugins.register(Plugin::header_converter(BYTE_ARRAY, VERSION, || Box::new(ByteArrayConverter)));
+    register_number::<BooleanConverter>(plugins, "BooleanConverter");
+    register_number::<DoubleConverter>(plugins, "DoubleConverter");
+    register_number::<FloatConverter>(plugins, "FloatConverter");
+    register_number::<IntegerConverter>(plugins, "IntegerConverter");
+    register_number::<LongConverter>(plugins, "LongConverter");
+    register_number::<ShortConverter>(plugins, "ShortConverter");
+}
+
+fn register_number<C>(plugins: &mut Plugins, name: &str)
+where
+    C: Converter + HeaderConverter + Default + 'static,
+{
+    let class = format!("org.apache.kafka.connect.converters.{name}");
+    plugins.register(Plugin::converter(&class, crossdock_api::CONNECT_VERSION, || Box::<C>::default()));
+    plugins
+        .register(Plugin::header_converter(&class, crossdock_api::CONNECT_VERSION, || Box::<C>::default()));
 }

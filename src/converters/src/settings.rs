@@ -19,3 +19,11 @@ pub(crate) fn parse(def: ConfigDef, config: &ConfigMap) -> Result<ParsedConfig, 
     let keys = def.keys().iter().filter(|key| key.name() != TYPE).cloned();
     keys.fold(ConfigDef::new(), ConfigDef::define).parse(config)
 }
+
+/// Checks `converter.type` if it is there.
+pub(crate) fn check_type(config: &ConfigMap) -> Result<(), ConfigError> {
+    match config.get(TYPE) {
+        None => Ok(()),
+        Some(given) => converter_type().parse(Some(given)).map(|_| ()),
+    }
+}

@@ -1,5 +1,6 @@
 //! Strings as they are, and anything else as Java's `toString`.
 
+use crate::charset::{Charset, charset};
 use crate::settings::{converter_type, parse};
 use crossdock_api::Strictness;
 use crossdock_api::batch::{Column, Parsed, RawSlice, RecordBatch, RecordRef, Serialized};
@@ -16,6 +17,9 @@ use std::sync::Arc;
 /// address in memory, fail unless `crossdock.compatibility=strict`.
 #[derive(Debug, Clone, Default)]
 pub struct StringConverter {
+    /// Encodings other than UTF-8.
+    write_as: Option<Charset>,
+    read_as: Option<Charset>,
     replace_invalid: bool,
     strictness: Strictness,
 }
@@ -30,7 +34,8 @@ fn config_def() -> ConfigDef {
             ConfigKey::string(ENCODING)
                 .default("UTF-8")
                 .importance(Importance::High)
-                .doc("The name of the character set to use for encoding/decoding strings: UTF-8.")
+                .doc("The name of the character set to use for encoding/decoding strings, as Java knows it. Only UTF-8 is \
+                     passed through without a copy.")
                 .shown("", -1, Width::Medium, "Encoding"),
         )
         .define(
@@ -56,17 +61,17 @@ fn fail_or_replace(choice: &Setting) -> Result<(), String> {
 }
 
 impl StringConverter {
-    fn configure(&mut self, config: &ConfigMap) -> Result<(), ConfigError> {
+    fn configure(&mut self, config: &ConfigMap, column: Option<Column>) -> Result<(), ConfigError> {
         let parsed = parse(config_def(), config)?;
         let encoding = parsed.string(ENCODING)?;
-        if !["UTF-8", "UTF8"].iter().any(|name| name.eq_ignore_ascii_case(encoding)) {
-            return Err(ConfigError::invalid(
-                ENCODING,
-                encoding,
-                "Unsupported encoding; UTF-8 is supported: convert the data, or use \
-                 org.apache.kafka.connect.converters.ByteArrayConverter",
-            ));
-        }
+        let chosen = |side: &str| {
+            let key =
+                format!("{}.{side}.encoding", if column == Some(Column::Key) { "key" } else { "value" });
+            let name = config.get(&key).map_or(encoding, String::as_str);
+            charset(name).ok_or_else(|| ConfigError::Encoding(name.to_owned()))
+        };
+        self.write_as = chosen("serializer")?;
+        self.read_as = chosen("deserializer")?;
         self.strictness = Strictness::of(&parsed)?;
         self.replace_invalid = match parsed.string_opt(INVALID_UTF8)? {
             Some(choice) => choice == "replace",
@@ -84,12 +89,45 @@ impl StringConverter {
                  keeps the structure, such as org.apache.kafka.connect.json.JsonConverter",
             ));
         }
-        java_text::append_value(out, value);
+        match self.write_as {
+            None => java_text::append_value_as(out, value, self.strictness),
+            Some(charset) => {
+                let mut text = Vec::new();
+                java_text::append_value_as(&mut text, value, self.strictness);
+                self.encode(charset, &String::from_utf8_lossy(&text), out)?;
+            }
+        }
         Ok(())
+    }
+
+    /// Appends the bytes of a text in another encoding than UTF-8.
+    fn encode(&self, charset: Charset, text: &str, out: &mut Vec<u8>) -> Result<(), ConnectError> {
+        let start = out.len();
+        match charset.encode(text, out) {
+            Some(character) if self.strictness == Strictness::Safe => {
+                out.truncate(start);
+                Err(ConnectError::bad_record(format!(
+                    "the encoding that {ENCODING} sets cannot write the character {character:?} (U+{:04X}); use \
+                     UTF-8, or crossdock.compatibility=strict to have ? in its place as Kafka Connect does",
+                    u32::from(character)
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The string that bytes which are not UTF-8 stand for, if they may stand for one.
     fn decode(&self, bytes: &[u8]) -> Result<Text, ConnectError> {
+        if let Some(charset) = self.read_as {
+            return match charset.decode(bytes) {
+                (_, true) if !self.replace_invalid => Err(ConnectError::bad_record(format!(
+                    "the {} bytes are not valid in the encoding that {ENCODING} sets; set {INVALID_UTF8}=replace to \
+                     have U+FFFD in their place as Kafka Connect does",
+                    bytes.len()
+                ))),
+                (text, _) => Ok(Text::from(text)),
+            };
+        }
         let Err(error) = std::str::from_utf8(bytes) else {
             return Ok(Text::from(java_text::decode_utf8(bytes).as_ref()));
         };
@@ -112,8 +150,8 @@ impl Converter for StringConverter {
         config_def()
     }
 
-    fn configure(&mut self, config: &ConfigMap, _column: Column) -> Result<(), ConfigError> {
-        Self::configure(self, config)
+    fn configure(&mut self, config: &ConfigMap, column: Column) -> Result<(), ConfigError> {
+        Self::configure(self, config, Some(column))
     }
 
     fn serialize(
@@ -125,7 +163,10 @@ impl Converter for StringConverter {
     ) -> Result<Serialized, ConnectError> {
         match value {
             ValueRef::Null => Ok(Serialized::Null),
-            ValueRef::String(_) => Ok(Serialized::Same),
+            ValueRef::String(text) => match self.write_as {
+                None => Ok(Serialized::Same),
+                Some(charset) => self.encode(charset, text.as_str(), out).map(|()| Serialized::Written),
+            },
             other => self.append(other, out).map(|()| Serialized::Written),
         }
     }
@@ -137,13 +178,16 @@ impl Converter for StringConverter {
     ) -> Result<(Option<Arc<Schema>>, Parsed), ConnectError> {
         let parsed = match raw {
             None => Parsed::Null,
-            Some(raw) if std::str::from_utf8(raw.as_bytes()).is_ok() => Parsed::Str,
+            Some(raw) if self.read_as.is_none() && std::str::from_utf8(raw.as_bytes()).is_ok() => Parsed::Str,
             Some(raw) => Parsed::Value(Value::String(self.decode(raw.as_bytes())?)),
         };
         Ok((Some(Arc::clone(Schema::optional_string())), parsed))
     }
 
     fn parse_batch(&self, batch: &mut RecordBatch, column: Column, failures: &mut Failures) {
+        if self.read_as.is_some() {
+            return batch.parse_column(column, failures, |record, raw| Converter::parse(self, record, raw));
+        }
         for index in batch.reinterpret_column(column, Schema::optional_string(), true) {
             let Some(mut record) = batch.record_mut(index) else { continue };
             let ValueRef::Bytes(bytes) = record.as_ref().datum(column) else { continue };
@@ -163,7 +207,7 @@ impl HeaderConverter for StringConverter {
     }
 
     fn configure(&mut self, config: &ConfigMap) -> Result<(), ConfigError> {
-        Self::configure(self, config)
+        Self::configure(self, config, None)
     }
 
     fn serialize(
@@ -176,7 +220,10 @@ impl HeaderConverter for StringConverter {
         let mut out = Vec::new();
         match value {
             ValueRef::Null => return Ok(None),
-            ValueRef::String(text) => out.extend_from_slice(text.as_bytes()),
+            ValueRef::String(text) => match self.write_as {
+                None => out.extend_from_slice(text.as_bytes()),
+                Some(charset) => self.encode(charset, text.as_str(), &mut out)?,
+            },
             other => self.append(other, &mut out)?,
         }
         Ok(Some(out))
@@ -281,9 +328,28 @@ mod tests {
     #[test]
     fn wrong_settings_are_config_errors() {
         let message = |pair| configured(&[pair]).unwrap_err().to_string();
-        assert!(message((ENCODING, "KOI8-R")).contains("UTF-8 is supported"));
+        assert_eq!(message((ENCODING, "no-such")), "Unsupported encoding no-such");
         assert!(message((INVALID_UTF8, "ignore")).contains("fail, replace"));
         assert!(configured(&[(ENCODING, "utf8")]).is_ok());
+    }
+
+    #[test]
+    fn other_encodings_fail_where_connect_loses_characters() {
+        let latin = configured(&[(ENCODING, "latin1")]).unwrap();
+        let mut failures = Failures::new();
+        let mut batch = single(None, Value::string("é"));
+        Converter::serialize_batch(&latin, &mut batch, Column::Value, &mut failures);
+        assert_eq!(values(&batch), [Value::Bytes(Bytes::from_static(b"\xe9"))]);
+        Converter::parse_batch(&latin, &mut batch, Column::Value, &mut failures);
+        assert_eq!(values(&batch), [Value::string("é")]);
+        assert!(failures.is_empty());
+        let mut batch = single(None, Value::string("a中"));
+        Converter::serialize_batch(&latin, &mut batch, Column::Value, &mut failures);
+        assert!(failures.take()[0].1.to_string().contains("U+4E2D"));
+        let ascii = configured(&[(ENCODING, "US-ASCII")]).unwrap();
+        let mut batch = fetched(&[Some(b"a\xff")]);
+        Converter::parse_batch(&ascii, &mut batch, Column::Value, &mut failures);
+        assert!(failures.take()[0].1.to_string().contains("not valid"));
     }
 
     #[test]

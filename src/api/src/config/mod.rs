@@ -19,6 +19,7 @@ pub use types::{ConfigType, Password, Setting};
 pub use validation::{ConfigValue, Recommender};
 pub use validator::Validator;
 
+use crate::Exception;
 use std::collections::BTreeMap;
 
 /// A configuration as it was given: text by key.
@@ -44,12 +45,23 @@ pub enum ConfigError {
         /// The key.
         key: String,
     },
+    /// A character set that nobody knows.
+    #[error("Unsupported encoding {0}")]
+    Encoding(String),
     /// Something that is not about one key.
     #[error("{0}")]
     Other(String),
 }
 
 impl ConfigError {
+    /// Which Java exception it stands for.
+    pub fn exception(&self) -> Exception {
+        match self {
+            Self::Encoding(_) => Exception::Serialization,
+            _ => Exception::Config,
+        }
+    }
+
     /// A value that `key` does not allow.
     pub fn invalid(key: &str, value: &str, reason: impl Into<String>) -> Self {
         Self::Invalid { key: key.to_owned(), value: value.to_owned(), reason: reason.into() }

@@ -38,6 +38,24 @@ impl LogicalType {
         }
     }
 
+    /// Milliseconds as the number that the type is stored as: days of a date, milliseconds of the others.
+    ///
+    /// # Errors
+    /// If a date has a time of day, or a time is not within a day; the messages are those of Connect's classes.
+    pub fn encode(self, ms: i64) -> Result<i64, ConnectError> {
+        const DAY_MS: i64 = 86_400_000;
+        match self {
+            Self::Date if ms.rem_euclid(DAY_MS) != 0 => Err(ConnectError::bad_record(
+                "Kafka Connect Date type should not have any time fields set to non-zero values.",
+            )),
+            Self::Date => Ok(i64::from((ms / DAY_MS) as i32)),
+            Self::Time if !(0..=DAY_MS).contains(&ms) => Err(ConnectError::bad_record(
+                "Kafka Connect Time type should not have any date fields set to non-zero values.",
+            )),
+            Self::Decimal | Self::Time | Self::Timestamp => Ok(ms),
+        }
+    }
+
     /// A required schema of this type, of version 1; a decimal has no scale yet, see [`Schema::decimal`].
     pub fn schema(self) -> Schema {
         let kind = match self {

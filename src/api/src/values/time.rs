@@ -106,7 +106,7 @@ impl Fields<'_> {
 }
 
 /// The day since 1970 of a date whose month and day may be out of range; Julian before 15 October 1582.
-fn day_of(year: i64, month: i64, date: i64) -> i64 {
+pub(super) fn day_of(year: i64, month: i64, date: i64) -> i64 {
     const GREGORIAN_FROM: i64 = -141_427;
     let months = year * 12 + month - 1;
     let (year, month) = (months.div_euclid(12), months.rem_euclid(12));

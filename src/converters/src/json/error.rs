@@ -1,12 +1,12 @@
 //! Why JSON could not be read: what, at which byte, and at which place in the document.
 
-use crossdock_api::ConnectError;
-use crossdock_api::Strictness;
+use crossdock_api::{ConnectError, Exception, Strictness};
 use std::fmt::Write;
 
 /// A failure, on its way from the innermost value outwards.
 #[derive(Debug)]
 pub(super) struct JsonError {
+    exception: Exception,
     message: String,
     /// Byte of the input.
     at: usize,
@@ -23,13 +23,19 @@ impl JsonError {
     /// The bytes are not JSON.
     #[cold]
     pub(super) fn syntax(at: usize, reason: &str) -> Self {
-        Self { message: format!("{NOT_JSON}{reason}"), at, path: Vec::new() }
+        Self::data(at, format!("{NOT_JSON}{reason}"))
     }
 
     /// The JSON is not what was expected.
     #[cold]
     pub(super) fn data(at: usize, message: impl Into<String>) -> Self {
-        Self { message: message.into(), at, path: Vec::new() }
+        Self { exception: Exception::Data, message: message.into(), at, path: Vec::new() }
+    }
+
+    /// The JSON is that of a schema that cannot be.
+    #[cold]
+    pub(super) fn schema(at: usize, message: impl Into<String>) -> Self {
+        Self { exception: Exception::SchemaBuilder, ..Self::data(at, message) }
     }
 
     /// Notes that it happened in the member of that name.
@@ -53,6 +59,6 @@ impl JsonError {
             // Writing to a String cannot fail.
             let _ = write!(self.message, " (at ${path}, byte {})", self.at);
         }
-        ConnectError::bad_record(self.message)
+        ConnectError::bad_record(self.message).with_exception(self.exception)
     }
 }

@@ -59,7 +59,7 @@ impl Default for JsonConverter {
             envelope: true,
             fixed_schema: None,
             read: ReadOptions { strictness: Strictness::Safe, replace_null: true },
-            writer: Writer { numeric_decimals: false, replace_null: true },
+            writer: Writer { numeric_decimals: false, replace_null: true, strictness: Strictness::Safe },
             seen: Mutex::new(ReadCache::new(1000)),
             written: Mutex::new(WriteCache::new(1000)),
         }
@@ -126,6 +126,7 @@ impl JsonConverter {
         self.envelope = parsed.boolean(SCHEMAS_ENABLE)?;
         self.read = ReadOptions { strictness: Strictness::of(&parsed)?, replace_null };
         self.writer = Writer {
+            strictness: self.read.strictness,
             numeric_decimals: parsed.string(DECIMAL_FORMAT)?.eq_ignore_ascii_case("NUMERIC"),
             replace_null,
         };

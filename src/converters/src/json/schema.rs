@@ -188,10 +188,10 @@ fn struct_schema(fields: Option<Reader<'_>>, at: usize, depth: u16) -> Result<Sc
         let (field, name) = read_field(&mut reader, depth + 1).map_err(|e| e.at_index(names.len()))?;
         let name = name.ok_or_else(unnamed)?;
         if name.is_empty() {
-            return Err(JsonError::data(start, "fieldName cannot be null."));
+            return Err(JsonError::schema(start, "fieldName cannot be null."));
         }
         if !names.insert(name.clone()) {
-            return Err(JsonError::data(
+            return Err(JsonError::schema(
                 start,
                 format!("Cannot create field because of field name duplication {name}"),
             ));
@@ -230,9 +230,9 @@ fn with_default(schema: Schema, mut reader: Reader<'_>) -> Result<Schema> {
         Value::Null if schema.is_optional() => Ok(schema),
         // Connect cannot make a struct before its schema is complete, and so never takes it for a default.
         Value::Struct(_) if is_struct && reader.options.strictness == Strictness::AsConnect => {
-            Err(JsonError::data(start, "Invalid default value"))
+            Err(JsonError::schema(start, "Invalid default value"))
         }
-        Value::Null => Err(JsonError::data(start, "Invalid default value")),
+        Value::Null => Err(JsonError::schema(start, "Invalid default value")),
         default => Ok(schema.with_default(default)),
     }
 }

@@ -3,7 +3,7 @@
 use super::base64;
 use super::logical::{DAY_MS, Logical, scale};
 use bigdecimal::BigDecimal;
-use crossdock_api::{ConnectError, Map, Schema, SchemaType, Struct, Value, ValueRef, java_text};
+use crossdock_api::{ConnectError, Map, Schema, SchemaType, Strictness, Struct, Value, ValueRef, java_text};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ pub(super) struct Writer {
     pub(super) numeric_decimals: bool,
     /// Whether the default of a schema stands in for null.
     pub(super) replace_null: bool,
+    /// Whether floating-point numbers have the digits of Java 17.
+    pub(super) strictness: Strictness,
 }
 
 type Result<T> = std::result::Result<T, ConnectError>;
@@ -102,7 +104,7 @@ impl Writer {
                     value.java_class()
                 )));
             }
-            other => java_text::append_value(out, other),
+            other => java_text::append_value_as(out, other, self.strictness),
         }
         Ok(())
     }
