@@ -132,9 +132,14 @@ pub(crate) fn run_predicate(case: &Case) -> Option<Verdict> {
         return Some(Verdict::of((!expected).then(|| format!("configure failed: {error}"))));
     }
     let batch = record::batch_of(case.input());
-    let ours = batch.get(0).map(|record| predicate.test(record));
+    let ours = batch.get(0).and_then(|record| predicate.test(record).ok());
     Some(Verdict::of(match case.expected() {
         Expected::Output(output) if output.as_bool() == ours => None,
         expected => Some(format!("gave {ours:?} instead of {expected:?}")),
     }))
+}
+
+/// Runs a case of a transform or a predicate.
+pub(crate) fn run(case: &Case) -> Option<Verdict> {
+    run_transform(case).or_else(|| run_predicate(case))
 }

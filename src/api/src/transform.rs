@@ -57,11 +57,24 @@ pub trait Predicate: Send {
     fn configure(&mut self, config: &ConfigMap) -> Result<(), ConfigError>;
 
     /// Whether the record matches.
-    fn test(&self, record: RecordRef<'_>) -> bool;
+    ///
+    /// # Errors
+    /// The record goes to the error handling of `errors.tolerance`, as if the transform had failed.
+    fn test(&self, record: RecordRef<'_>) -> Result<bool, ConnectError>;
 
-    /// Sets `selected` to one entry a row of the batch.
-    fn test_batch(&self, batch: &RecordBatch, selected: &mut Vec<bool>) {
+    /// Sets `selected` to one entry a row of the batch. A record that cannot be tested is noted in `failures`,
+    /// and not selected.
+    fn test_batch(&self, batch: &RecordBatch, selected: &mut Vec<bool>, failures: &mut Failures) {
         selected.clear();
-        selected.extend((0..batch.len()).map(|index| batch.get(index).is_some_and(|r| self.test(r))));
+        selected.extend((0..batch.len()).map(
+            |index| match batch.get(index).map(|record| self.test(record)) {
+                Some(Ok(matches)) => matches,
+                Some(Err(error)) => {
+                    failures.push(index, error);
+                    false
+                }
+                None => false,
+            },
+        ));
     }
 }

@@ -11,8 +11,12 @@ use crate::hoist_field::HoistField;
 use crate::insert_field::InsertField;
 use crate::insert_header::InsertHeader;
 use crate::mask_field::MaskField;
+use crate::predicates;
+use crate::regex_router::RegexRouter;
 use crate::replace_field::ReplaceField;
 use crate::set_schema_metadata::SetSchemaMetadata;
+use crate::timestamp_converter::TimestampConverter;
+use crate::timestamp_router::TimestampRouter;
 use crate::value_to_key::ValueToKey;
 use crossdock_api::registry::{Factory, Plugin};
 use crossdock_api::{CONNECT_VERSION, Column, ConfigDef, Plugins, Transform};
@@ -78,13 +82,17 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::of_key_or_value::<InsertField>(),
         Entry::of_record::<InsertHeader>(),
         Entry::of_key_or_value::<MaskField>(),
+        Entry::of_record::<RegexRouter>(),
         Entry::of_key_or_value::<ReplaceField>(),
         Entry::of_key_or_value::<SetSchemaMetadata>(),
+        Entry::of_key_or_value::<TimestampConverter>(),
+        Entry::of_record::<TimestampRouter>(),
         Entry::of_record::<ValueToKey>(),
     ]
 }
 
 /// Registers every transform and predicate of this crate under the class name that Connect knows it by.
 pub fn register(plugins: &mut Plugins) {
-    entries().iter().flat_map(Entry::plugins).for_each(|plugin| plugins.register(plugin));
+    let transforms = entries().iter().flat_map(Entry::plugins).collect::<Vec<_>>();
+    transforms.into_iter().chain(predicates::plugins()).for_each(|plugin| plugins.register(plugin));
 }

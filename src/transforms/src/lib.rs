@@ -5,7 +5,8 @@
 //! - `definition`: what each transform implements, and how one implementation serves `…$Key` and `…$Value`.
 //! - `catalogue`: the entries that are registered. `page`: the reference page `docs/transforms.md`, from them.
 //! - `field_path`, `fields`, `number`, `require`, `schema_cache`: what several transforms need.
-//! - one module a transform.
+//! - `java_date`, `java_pattern`: formats of Java that settings are written in.
+//! - one module a transform, and `predicates`.
 //!
 //! # How data flows
 //!
@@ -24,8 +25,11 @@ mod catalogue;
 mod definition;
 mod field_path;
 mod fields;
+mod java_date;
+mod java_pattern;
 mod number;
 mod page;
+mod predicates;
 mod require;
 mod schema_cache;
 
@@ -39,8 +43,11 @@ mod hoist_field;
 mod insert_field;
 mod insert_header;
 mod mask_field;
+mod regex_router;
 mod replace_field;
 mod set_schema_metadata;
+mod timestamp_converter;
+mod timestamp_router;
 mod value_to_key;
 
 pub use catalogue::register;

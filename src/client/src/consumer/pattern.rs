@@ -1,18 +1,16 @@
 //! Subscribing by a pattern instead of by names.
 //!
 //! - [`TopicPattern`]: the choice: matched here, or by the coordinator.
-//! - [`JavaPattern`]: a regular expression with the syntax and meaning of `java.util.regex.Pattern`, as far as
-//!   names of topics are concerned; `translate` turns it into what this side's engine reads.
+//! - [`JavaPattern`]: a regular expression with the syntax and meaning of `java.util.regex.Pattern`.
 //! - `Matching`: the task that looks for topics that match.
 //!
 //! A pattern must match the whole name, as with Java's `Matcher.matches`.
 
 mod matching;
-mod translate;
 
 pub(super) use matching::{Matching, Subscriber};
 
-use fancy_regex::Regex;
+use crossdock_java_regex::Pattern;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,15 +40,8 @@ impl TopicPattern {
 }
 
 /// A regular expression of Java's syntax.
-///
-/// Look-around, back references, possessive quantifiers, `\Q…\E`, POSIX and Unicode classes, and classes with
-/// unions and intersections are understood. Unicode blocks (`\p{In…}`), most `\p{java…}` and the flags `d` and
-/// `U` are errors.
 #[derive(Clone)]
-pub struct JavaPattern {
-    pattern: Arc<str>,
-    regex: Regex,
-}
+pub struct JavaPattern(Arc<Pattern>);
 
 /// A pattern that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +49,7 @@ pub struct JavaPattern {
 pub struct PatternError {
     /// The pattern as given.
     pub pattern: String,
-    /// Where it is wrong, in characters from 0; `None` if that is not known.
+    /// Where it is wrong, in UTF-16 units from 0; `None` if that is not known.
     pub at: Option<usize>,
     /// What is wrong.
     pub reason: String,
@@ -68,34 +59,22 @@ impl JavaPattern {
     /// Reads the pattern. The empty one is refused, as Java's consumer does.
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
         check_not_empty(pattern)?;
-        let translated = translate::translate(pattern).map_err(|(at, reason)| PatternError {
+        Pattern::new(pattern).map(|compiled| Self(Arc::new(compiled))).map_err(|error| PatternError {
             pattern: pattern.to_owned(),
-            at: Some(at),
-            reason,
-        })?;
-        let refused = |error: fancy_regex::Error| {
-            let (at, reason) = explain(&error);
-            let at = at.map(|at| translated.origin(at));
-            PatternError { pattern: pattern.to_owned(), at, reason }
-        };
-        // By itself first: within the group that makes it match as a whole some mistakes would not show.
-        Regex::new(&translated.text).map_err(refused)?;
-        let whole = |end: &str| Regex::new(&format!("\\A(?:{}{end})\\z", translated.text));
-        // A comment at the end (flag x) would take the bracket with it; a new line ends it, and is not read then.
-        let regex = whole("").or_else(|_| whole("\n")).map_err(refused)?;
-        Ok(Self { pattern: pattern.into(), regex })
+            at: error.index,
+            reason: error.description,
+        })
     }
 
     /// The pattern as given.
     pub fn as_str(&self) -> &str {
-        &self.pattern
+        self.0.as_str()
     }
 
     /// Whether the whole of `name` matches. A pattern that takes too many steps does not match; that is logged.
     pub fn matches(&self, name: &str) -> bool {
-        self.regex.is_match(name).unwrap_or_else(|error| {
-            tracing::warn!(pattern = &*self.pattern, name, %error,
-                "the pattern takes too many steps for a name, which counts as not matched; simplify the pattern");
+        self.0.matches(name).unwrap_or_else(|error| {
+            tracing::warn!(name, %error, "a topic counts as not matched");
             false
         })
     }
@@ -103,7 +82,7 @@ impl JavaPattern {
 
 impl fmt::Debug for JavaPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("JavaPattern").field(&self.pattern).finish()
+        f.debug_tuple("JavaPattern").field(&self.as_str()).finish()
     }
 }
 
@@ -124,25 +103,6 @@ fn check_not_empty(pattern: &str) -> Result<(), PatternError> {
         return Err(PatternError { pattern: String::new(), at: None, reason });
     }
     Ok(())
-}
-
-/// The place in the translated pattern, in bytes, and what is wrong.
-fn explain(error: &fancy_regex::Error) -> (Option<usize>, String) {
-    match error {
-        fancy_regex::Error::ParseError(at, reason) => (Some(*at), reason.to_string()),
-        fancy_regex::Error::CompileError(reason) => {
-            // The engine below draws the pattern with a pointer; the last line says what is wrong.
-            let text = match &**reason {
-                fancy_regex::CompileError::InnerError(inner) => {
-                    inner.syntax_error().map_or_else(|| inner.to_string(), ToString::to_string)
-                }
-                other => other.to_string(),
-            };
-            let last = text.lines().last().unwrap_or_default().trim();
-            (None, last.trim_start_matches("error: ").to_owned())
-        }
-        other => (None, other.to_string()),
-    }
 }
 
 #[cfg(test)]

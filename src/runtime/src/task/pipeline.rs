@@ -138,14 +138,18 @@ impl Pipeline {
     fn transform(&mut self, batch: &mut RecordBatch, processed: &mut Processed) {
         let mut failures = Failures::new();
         for index in 0..self.stages.len() {
-            let stage = &mut self.stages[index];
             self.selected.clear();
-            if let Some(predicate) = &stage.predicate {
-                predicate.test_batch(batch, &mut self.selected);
-                if stage.negate {
+            if let Some(predicate) = &self.stages[index].predicate {
+                predicate.test_batch(batch, &mut self.selected, &mut failures);
+                if self.stages[index].negate {
                     self.selected.iter_mut().for_each(|selected| *selected = !*selected);
                 }
+                if !failures.is_empty() {
+                    let name = format!("predicate of transform {}", self.stages[index].alias);
+                    self.settle(batch, &mut failures, &name, processed);
+                }
             }
+            let stage = &mut self.stages[index];
             stage.transform.apply(batch, &self.selected, &mut failures);
             if !failures.is_empty() {
                 let name = format!("transform {}", self.stages[index].alias);
