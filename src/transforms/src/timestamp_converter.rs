@@ -370,7 +370,8 @@ impl TimestampConverter {
                 Ok(if time < 0 { i64::MIN } else { i64::MAX })
             }
             None => Err(ConnectError::bad_record(format!(
-                "The timestamp {time} does not fit into 64 bits in the other precision; check unix.precision"
+                "The timestamp {time} does not fit into 64 bits in the other precision; correct unix.precision, or \
+                 set crossdock.compatibility=strict to get the nearest time that fits, as in Connect"
             ))),
         }
     }
