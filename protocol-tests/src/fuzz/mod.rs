@@ -3,7 +3,7 @@
 //! - [`TARGETS`]: each has a name, a function that takes any bytes, and seeds to start from. A function ends or
 //!   panics; a panic is a finding. Besides, each asserts what must hold whatever the bytes are.
 //! - [`Mutator`]: a seeded source of damaged seeds.
-//! - `wire`, `peers`: the functions. `seeds`: where the seeds come from.
+//! - `wire`, `peers`, `transforms`: the functions. `seeds`: where the seeds come from.
 //!
 //! Two things drive them: the test `fuzz_smoke`, which takes seconds and runs with all tests, and the programs in
 //! `fuzz/` of the repository, for cargo-fuzz, which run as long as they may.
@@ -11,6 +11,7 @@
 mod mutator;
 mod peers;
 mod seeds;
+mod transforms;
 mod wire;
 
 pub use mutator::Mutator;
@@ -59,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("scram", peers::scram, seeds::scram),
     Target::new("jaas", peers::jaas, seeds::jaas),
     Target::new("stores", peers::stores, seeds::stores),
+    Target::new("transforms", transforms::transforms, seeds::transforms),
 ];
 
 /// Runs the target of that name.

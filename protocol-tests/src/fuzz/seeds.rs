@@ -155,3 +155,16 @@ pub(super) fn stores() -> Vec<Vec<u8>> {
     all.push([&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 1][..], &key, &[0; 20]].concat());
     all
 }
+
+/// A run of bytes for every transform, of both kinds of nesting.
+pub(super) fn transforms() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for transform in 0..40 {
+        for nesting in [1, 2] {
+            let spread = (0..200u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8);
+            let head = [transform, 2, 4, 2, 9, 2, 0, nesting, 3];
+            seeds.push(head.into_iter().chain(spread.skip(usize::from(transform))).collect());
+        }
+    }
+    seeds
+}
