@@ -219,6 +219,16 @@ impl Map {
         map
     }
 
+    /// A map of `entries`, of which the caller knows that their keys differ.
+    pub fn from_distinct(entries: Vec<(Value, Value)>) -> Self {
+        Self { entries }
+    }
+
+    /// Makes room for so many more entries, and no more.
+    pub fn reserve(&mut self, more: usize) {
+        self.entries.reserve_exact(more);
+    }
+
     /// The value of a string key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.entries.iter().find(|(k, _)| is_text(k, key)).map(|(_, v)| v)

@@ -4,12 +4,14 @@ use crate::definition::Transformation;
 use crate::field_path::{FieldPath, syntax_key};
 use crate::fields::{REPLACE_NULL, replace_null_key};
 use crate::require;
+use crate::schema_cache::SchemaCache;
 use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance};
 use crossdock_api::{
-    Column, ConfigDef, ConfigError, ConnectError, Exception, Outcome, ParsedConfig, RecordMut, Value,
-    ValueRef,
+    Column, ConfigDef, ConfigError, ConnectError, Exception, Outcome, ParsedConfig, RecordMut, Schema,
+    Struct, Value, ValueRef,
 };
+use std::sync::Arc;
 
 const PURPOSE: &str = "field extraction";
 
@@ -17,6 +19,29 @@ pub(crate) struct ExtractField {
     name: String,
     path: FieldPath,
     replace_null: bool,
+    schemas: SchemaCache<Found>,
+}
+
+/// The schema of the field in a schema, and where it is, if it is a field of the struct itself.
+struct Found {
+    place: Option<usize>,
+    schema: Arc<Schema>,
+}
+
+impl Found {
+    fn take(&self, value: &mut Struct, at: usize, with_default: bool) -> Value {
+        match value.values_mut().get_mut(at).map(std::mem::take) {
+            None | Some(Value::Null) if with_default => {
+                self.schema.default_value().cloned().unwrap_or_default()
+            }
+            value => value.unwrap_or_default(),
+        }
+    }
+}
+
+fn unknown(name: &str) -> ConnectError {
+    let message = format!("Unknown field: {name}");
+    ConnectError::bad_record(message).with_exception(Exception::IllegalArgument)
 }
 
 impl Transformation for ExtractField {
@@ -38,6 +63,7 @@ impl Transformation for ExtractField {
             name: config.string("field")?.to_owned(),
             path: FieldPath::of(config, "field")?,
             replace_null: config.boolean(REPLACE_NULL)?,
+            schemas: SchemaCache::default(),
         })
     }
 
@@ -56,15 +82,19 @@ impl Transformation for ExtractField {
         if !matches!(record.as_ref().datum(column), ValueRef::Null | ValueRef::Struct(_)) {
             return Err(require::no_struct(record.as_ref().datum(column), PURPOSE));
         }
-        let Some(found_schema) = self.path.schema_in(&schema)? else {
-            let message = format!("Unknown field: {}", self.name);
-            return Err(ConnectError::bad_record(message).with_exception(Exception::IllegalArgument));
-        };
-        let found = match record.owned_mut(column) {
-            Some(Value::Struct(value)) => self.path.take_from(value, self.replace_null)?,
+        let (path, name) = (&self.path, &self.name);
+        let found = self.schemas.get(&schema, |schema| {
+            let found = path.schema_in(schema)?.cloned().ok_or_else(|| unknown(name))?;
+            Ok(Found { place: path.place_in(schema), schema: found })
+        })?;
+        let value = match record.owned_mut(column) {
+            Some(Value::Struct(value)) => match found.place {
+                Some(at) if Arc::ptr_eq(value.schema(), &schema) => found.take(value, at, self.replace_null),
+                _ => self.path.take_from(value, self.replace_null)?,
+            },
             _ => Value::Null,
         };
-        record.set(column, Some(found_schema), found)?;
+        record.set(column, Some(&found.schema), value)?;
         Ok(Outcome::Keep)
     }
 }

@@ -97,6 +97,11 @@ impl FieldPath {
         Ok(value)
     }
 
+    /// Where the field is, if it is one of the struct itself.
+    pub(crate) fn place_in(&self, schema: &Schema) -> Option<usize> {
+        if self.outer.is_empty() { schema.field_index(&self.last) } else { None }
+    }
+
     /// Takes the value of the field out of a map, or null if something on the way is null or missing.
     ///
     /// # Errors

@@ -65,9 +65,9 @@ impl Transformation for Flatten {
             return Ok(Outcome::Keep);
         }
         if source.schema(column).is_none() {
-            self.check_map(require::map(source.datum(column), PURPOSE)?)?;
+            let ambiguous = self.check_map(require::map(source.datum(column), PURPOSE)?)?;
             let map = require::map_mut(record.owned_mut(column), PURPOSE)?;
-            *map = self.flat_map(std::mem::take(map));
+            *map = self.flat_map(std::mem::take(map), ambiguous);
             return Ok(Outcome::Keep);
         }
         let value = require::structure(source.datum(column), PURPOSE)?;
@@ -88,8 +88,8 @@ fn joined(prefix: &str, delimiter: &str, name: &str) -> String {
 }
 
 impl Flatten {
-    /// Whether every value in a map can be a field of the flat one.
-    fn check_map(&self, map: &Map) -> Result<(), ConnectError> {
+    /// Checks that every value in a map can be a field of the flat one. Gives whether two fields may get one name.
+    fn check_map(&self, map: &Map) -> Result<bool, ConnectError> {
         let mut seen: SmallVec<[&[(Value, Value)]; 8]> = SmallVec::new();
         seen.push(map.entries());
         let mut ambiguous = self.delimiter.is_empty();
@@ -106,8 +106,8 @@ impl Flatten {
                 return Err(ConnectError::bad_record(message).with_exception(Exception::ClassCast));
             }
             if let Value::String(name) = key {
-                let in_delimiter = |byte: &u8| self.delimiter.as_bytes().contains(byte);
-                ambiguous |= name.as_bytes().is_empty() || name.as_bytes().iter().any(in_delimiter);
+                let in_delimiter = |byte: &u8| name.as_bytes().contains(byte);
+                ambiguous |= name.as_bytes().is_empty() || self.delimiter.as_bytes().iter().any(in_delimiter);
             }
             match value {
                 Value::Map(inner) => seen.push(inner.entries()),
@@ -130,7 +130,10 @@ impl Flatten {
                 _ => {}
             }
         }
-        if ambiguous && self.strictness == Strictness::Safe { self.check_names(map) } else { Ok(()) }
+        if ambiguous && self.strictness == Strictness::Safe {
+            self.check_names(map)?;
+        }
+        Ok(ambiguous)
     }
 
     /// Whether all fields of the flat map have names of their own.
@@ -167,11 +170,12 @@ impl Flatten {
 
     /// The flat form of a map that [`Flatten::check_map`] let pass. In Connect, of fields with one name the
     /// last one stays.
-    fn flat_map(&self, map: Map) -> Map {
+    fn flat_map(&self, map: Map, ambiguous: bool) -> Map {
         if !map.entries().iter().any(|(_, value)| matches!(value, Value::Map(_))) {
             return map;
         }
-        let mut flat = Vec::with_capacity(map.len());
+        let inner = |value: &Value| if let Value::Map(inner) = value { inner.len() } else { 1 };
+        let mut flat = Vec::with_capacity(map.entries().iter().map(|(_, value)| inner(value)).sum());
         let mut stack = vec![(map.into_entries().into_iter(), String::new())];
         while let Some((entries, prefix)) = stack.last_mut() {
             let Some((key, value)) = entries.next() else {
@@ -190,7 +194,7 @@ impl Flatten {
                 }
             }
         }
-        Map::from_entries(flat)
+        if ambiguous { Map::from_entries(flat) } else { Map::from_distinct(flat) }
     }
 }
 
@@ -314,17 +318,14 @@ impl Plan {
         let mut at = 0;
         while let Some(step) = self.steps.get(at) {
             at += 1;
-            let value = loop {
-                match (current.next(), stack.pop()) {
-                    (Some(value), outer) => {
-                        stack.extend(outer);
-                        break value;
-                    }
-                    (None, Some(outer)) => current = outer,
-                    // `check` saw that there is a value for each step.
-                    (None, None) => break Value::Null,
-                }
-            };
+            let mut next = current.next();
+            while next.is_none() {
+                // `check` saw that there is a value for each step.
+                let Some(outer) = stack.pop() else { break };
+                current = outer;
+                next = current.next();
+            }
+            let value = next.unwrap_or_default();
             match (step, value) {
                 (Step::Leaf(Some(default)), Value::Null) => values.push(default.clone()),
                 (Step::Leaf(_), value) => values.push(value),

@@ -113,8 +113,10 @@ impl Transformation for InsertField {
         }
         if source.schema(column).is_none() {
             let map = require::map(source.datum(column), PURPOSE).map(drop);
-            let values = map.and_then(|()| self.values(source, true))?;
+            let values =
+                map.and_then(|()| values(&self.insertions, &self.fixed, &mut self.topic, source, true))?;
             let map = require::map_mut(record.owned_mut(column), PURPOSE)?;
+            map.reserve(values.len());
             for (insertion, value) in self.insertions.iter().zip(values) {
                 if let Some(value) = value {
                     map.put(&insertion.name, value);
@@ -124,14 +126,13 @@ impl Transformation for InsertField {
         }
         let schema = Arc::clone(require::structure(source.datum(column), PURPOSE)?.schema());
         let (insertions, replace) = (&self.insertions, self.replace_null);
-        self.schemas.get(&schema, |schema| with_insertions(schema, insertions, replace))?;
-        let values = self.values(source, false)?;
-        let (updated, defaults) = self
-            .schemas
-            .get(&schema, |schema| with_insertions(schema, &self.insertions, self.replace_null))?;
+        let (updated, defaults) =
+            self.schemas.get(&schema, |schema| with_insertions(schema, insertions, replace))?;
+        let values = values(insertions, &self.fixed, &mut self.topic, source, false)?;
         if let Some(Value::Struct(value)) = record.owned_mut(column) {
             value.become_of(Arc::clone(updated), |fields| {
                 defaults.fill(fields);
+                fields.reserve_exact(values.len());
                 fields.extend(values.into_iter().map(Option::unwrap_or_default));
             })?;
         }
@@ -140,32 +141,32 @@ impl Transformation for InsertField {
     }
 }
 
-impl InsertField {
-    /// What goes into each field; `None` where the record does not have it.
-    fn values(
-        &mut self,
-        record: RecordRef<'_>,
-        schemaless: bool,
-    ) -> Result<SmallVec<[Option<Value>; 5]>, ConnectError> {
-        let mut values = SmallVec::new();
-        for insertion in &self.insertions {
-            values.push(match insertion.source {
-                Source::Topic => {
-                    if self.topic.as_bytes() != record.topic().as_bytes() {
-                        self.topic = Text::from(record.topic());
-                    }
-                    Some(Value::String(self.topic.clone()))
+/// What goes into each field; `None` where the record does not have it.
+fn values(
+    insertions: &[Insertion],
+    fixed: &Text,
+    topic: &mut Text,
+    record: RecordRef<'_>,
+    schemaless: bool,
+) -> Result<SmallVec<[Option<Value>; 5]>, ConnectError> {
+    let mut values = SmallVec::new();
+    for insertion in insertions {
+        values.push(match insertion.source {
+            Source::Topic => {
+                if topic.as_bytes() != record.topic().as_bytes() {
+                    *topic = Text::from(record.topic());
                 }
-                Source::Partition => record.partition().map(Value::Int32),
-                Source::Offset if record.offset() < 0 => return Err(no_sink_record()),
-                Source::Offset => Some(Value::Int64(record.offset())),
-                Source::Timestamp if schemaless => record.timestamp().map(Value::Int64),
-                Source::Timestamp => record.timestamp().map(Value::Timestamp),
-                Source::Fixed => Some(Value::String(self.fixed.clone())),
-            });
-        }
-        Ok(values)
+                Some(Value::String(topic.clone()))
+            }
+            Source::Partition => record.partition().map(Value::Int32),
+            Source::Offset if record.offset() < 0 => return Err(no_sink_record()),
+            Source::Offset => Some(Value::Int64(record.offset())),
+            Source::Timestamp if schemaless => record.timestamp().map(Value::Int64),
+            Source::Timestamp => record.timestamp().map(Value::Timestamp),
+            Source::Fixed => Some(Value::String(fixed.clone())),
+        });
     }
+    Ok(values)
 }
 
 fn no_sink_record() -> ConnectError {
