@@ -105,3 +105,31 @@ impl Defaults {
         }
     }
 }
+
+/// Names of fields. Few are compared one by one, which is quicker than hashing.
+#[derive(Debug)]
+pub(crate) struct Names {
+    few: Vec<Vec<u8>>,
+    many: HashSet<Vec<u8>>,
+}
+
+impl Names {
+    pub(crate) fn of(names: &[String]) -> Self {
+        const FEW: usize = 16;
+        let names = names.iter().map(|name| name.clone().into_bytes());
+        let many: HashSet<Vec<u8>> = names.clone().collect();
+        if many.len() <= FEW {
+            Self { few: names.collect(), many: HashSet::new() }
+        } else {
+            Self { few: Vec::new(), many }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.few.is_empty() && self.many.is_empty()
+    }
+
+    pub(crate) fn contains(&self, name: &[u8]) -> bool {
+        self.few.iter().any(|one| one == name) || (!self.many.is_empty() && self.many.contains(name))
+    }
+}

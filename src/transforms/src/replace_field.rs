@@ -1,7 +1,7 @@
 //! `ReplaceField`: leaves out fields and renames them.
 
 use crate::definition::Transformation;
-use crate::fields::{Defaults, REPLACE_NULL, StructSchema, replace_null_key};
+use crate::fields::{Defaults, Names, REPLACE_NULL, StructSchema, replace_null_key};
 use crate::require;
 use crate::schema_cache::SchemaCache;
 use crossdock_api::Strictness;
@@ -10,7 +10,6 @@ use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Exception, Map, Outcome, ParsedConfig, RecordMut, Schema,
     Text, Value,
 };
-use std::collections::HashSet;
 use std::sync::Arc;
 
 const PAIRS: &str = "list of colon-delimited pairs, e.g. <code>foo:bar,abc:xyz</code>";
@@ -23,8 +22,8 @@ pub(crate) struct ReplaceField {
 
 /// Which fields stay, and how they are called then.
 struct Rules {
-    exclude: HashSet<String>,
-    include: HashSet<String>,
+    exclude: Names,
+    include: Names,
     renames: Vec<(String, Text)>,
     replace_null: bool,
     strictness: Strictness,
@@ -67,7 +66,7 @@ impl Transformation for ReplaceField {
     }
 
     fn new(config: &ParsedConfig, strictness: Strictness) -> Result<Self, ConfigError> {
-        let set = |key: &str| Ok::<_, ConfigError>(config.list(key)?.iter().cloned().collect());
+        let set = |key: &str| Ok::<_, ConfigError>(Names::of(config.list(key)?));
         let rules = Rules {
             exclude: set("exclude")?,
             include: set("include")?,
@@ -122,20 +121,20 @@ fn parse_renames(mappings: &[String]) -> Result<Vec<(String, Text)>, ConfigError
 }
 
 impl Rules {
-    fn stays(&self, name: &str) -> bool {
+    fn stays(&self, name: &[u8]) -> bool {
         !self.exclude.contains(name) && (self.include.is_empty() || self.include.contains(name))
     }
 
-    fn renamed(&self, name: &str) -> Option<&Text> {
-        self.renames.iter().find(|(old, _)| old == name).map(|(_, new)| new)
+    fn renamed(&self, name: &[u8]) -> Option<&Text> {
+        self.renames.iter().find(|(old, _)| old.as_bytes() == name).map(|(_, new)| new)
     }
 
     fn plan(&self, schema: &Schema) -> Result<Plan, ConnectError> {
         let mut made = StructSchema::like(schema);
         let mut places = Vec::new();
         for (at, field) in schema.fields().iter().enumerate() {
-            if self.stays(&field.name) {
-                let name = self.renamed(&field.name).map_or(&*field.name, Text::as_str);
+            if self.stays(field.name.as_bytes()) {
+                let name = self.renamed(field.name.as_bytes()).map_or(&*field.name, Text::as_str);
                 made.add(name, Arc::clone(&field.schema))?;
                 places.push(self.source_of(name, at, schema)?);
             }
@@ -170,11 +169,11 @@ impl Rules {
             return Ok(());
         }
         for (place, (old, new)) in self.renames.iter().enumerate() {
-            if !self.stays(old) || map.get(old).is_none() {
+            if !self.stays(old.as_bytes()) || map.get(old).is_none() {
                 continue;
             }
-            let stands = |name: &str| self.stays(name) && map.get(name).is_some();
-            let another = stands(new.as_str()) && self.renamed(new.as_str()).is_none();
+            let stands = |name: &str| self.stays(name.as_bytes()) && map.get(name).is_some();
+            let another = stands(new.as_str()) && self.renamed(new.as_bytes()).is_none();
             let both = self.renames[..place].iter().find(|(other, name)| name == new && stands(other));
             if another || both.is_some() {
                 return Err(ConnectError::bad_record(format!(
@@ -189,10 +188,10 @@ impl Rules {
     fn replace_in_map(&self, map: &mut Map) {
         map.retain_mut(|key, _| {
             let Value::String(name) = key else { return self.include.is_empty() };
-            if !self.stays(name.as_str()) {
+            if !self.stays(name.as_bytes()) {
                 return false;
             }
-            if let Some(new) = self.renamed(name.as_str()) {
+            if let Some(new) = self.renamed(name.as_bytes()) {
                 *name = new.clone();
             }
             true
