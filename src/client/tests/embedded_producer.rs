@@ -353,3 +353,18 @@ async fn linger_gathers_records_and_a_flush_ends_it() {
     assert_eq!(setup.broker.faults().requests(ApiKey::Produce), 1, "one batch");
     setup.check(100).await;
 }
+
+#[tokio::test]
+async fn records_for_a_partition_that_is_gone_wait_without_asking_all_the_time() {
+    let pairs = [("delivery.timeout.ms", "1500"), ("request.timeout.ms", "1000")];
+    let s = setup(NewTopic::new("t", 2, 1), &pairs).await;
+    let admin = Admin::new(s.cluster.clone());
+    admin.delete_topics(&["t"]).await.unwrap();
+    assert!(admin.create_topic(&NewTopic::new("t", 1, 1)).await.unwrap());
+    append(&s.producer, &s.topic, 1, 7).await;
+    s.producer.flush().await;
+    assert!(matches!(s.sink.seen()[0].outcome, Err(ProduceError::NotDelivered { .. })));
+    // With pauses of 5 ms that grow to a second there are about ten.
+    let asked = s.broker.faults().requests(ApiKey::Metadata);
+    assert!(asked < 60, "{asked} requests");
+}

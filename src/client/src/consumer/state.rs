@@ -49,7 +49,7 @@ pub(super) struct State {
     ready: VecDeque<Ready>,
     buffered: usize,
     busy: HashSet<NodeId>,
-    /// Runs that the application may still be reading, with the stamp of their partition.
+    /// Runs that the application may still be reading, with the line of their partition.
     in_reading: Vec<(TopicPartition, u64, Stop)>,
     /// A fetch was held back until the application takes something.
     blocked: bool,
@@ -64,6 +64,8 @@ pub(super) struct State {
 #[derive(Debug)]
 struct Partition {
     stamp: u64,
+    /// The stamp since which positions follow each other: what was handed out before does not bear on the position.
+    line: u64,
     /// The application was told that it is assigned.
     told: bool,
     phase: Phase,
@@ -264,6 +266,7 @@ impl State {
         self.followed = None;
         let Some(partition) = self.partitions.get_mut(tp) else { return false };
         partition.stamp = self.last_stamp;
+        partition.line = self.last_stamp;
         partition.position = Some(offset);
         partition.position_epoch = -1;
         partition.fetch_offset = offset;
@@ -282,8 +285,8 @@ impl State {
 
     /// Where the application met a record that cannot be read, if it did.
     fn stopped_at(&self, tp: &TopicPartition) -> Option<i64> {
-        let stamp = self.partitions.get(tp)?.stamp;
-        let of_it = self.in_reading.iter().filter(|(of, at, _)| of == tp && *at == stamp);
+        let line = self.partitions.get(tp)?.line;
+        let of_it = self.in_reading.iter().filter(|(of, at, _)| of == tp && *at == line);
         of_it.filter_map(|(_, _, stop)| stop.offset()).min()
     }
 
@@ -331,7 +334,7 @@ impl State {
             Err(_) => {}
         }
         if let Ok(records) = &ready.item {
-            self.in_reading.push((ready.tp, partition.stamp, records.stop.clone()));
+            self.in_reading.push((ready.tp, partition.line, records.stop.clone()));
         }
         Some(ready.item)
     }
@@ -588,6 +591,7 @@ impl Partition {
     fn held(stamp: u64) -> Self {
         Self {
             stamp,
+            line: stamp,
             told: false,
             phase: Phase::Held,
             paused: false,

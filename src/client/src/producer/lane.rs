@@ -153,6 +153,13 @@ impl Lane {
             ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT => {
                 Outcome::Lost { sent: true }
             }
+            // Also told of batches that were appended and waited for their replicas when the broker lost the partition
+            // (`DelayedProduce`).
+            ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode::KAFKA_STORAGE_ERROR => Outcome::Lost { sent: true },
+            // It may have been met after the batch was appended.
+            ErrorCode::UNKNOWN_SERVER_ERROR => Outcome::Unclear(Err(self.rejected(batch, code, answer))),
             code if code.is_retriable() => Outcome::Retry,
             code => Outcome::Rejected(Err(self.rejected(batch, code, answer))),
         };
@@ -191,7 +198,47 @@ impl Lane {
             partition: self.partition,
             code,
             message,
-            may_have_been_written: self.order.is_ambiguous(batch),
+            may_have_been_written: code == ErrorCode::UNKNOWN_SERVER_ERROR || self.order.is_ambiguous(batch),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::producer::ordering::Identity;
+    use std::collections::BTreeMap;
+
+    /// A broker gives these codes also for batches that are in its log and waited for their replicas.
+    #[test]
+    fn what_may_have_been_appended_does_not_give_its_number_to_the_next() {
+        for code in [
+            ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            ErrorCode::KAFKA_STORAGE_ERROR,
+            ErrorCode::UNKNOWN_SERVER_ERROR,
+        ] {
+            let config = ProducerConfig::from_map(&BTreeMap::new()).unwrap();
+            let order = Ordering::idempotent(Some(Identity { id: 7, epoch: 0 }));
+            let mut lane = Lane::new("t".into(), 0, order, &config);
+            for serial in 0..2 {
+                lane.order.push(Batch::open(serial, Instant::now(), 0), 1);
+            }
+            let (first, _) = lane.order.depart().unwrap();
+            let answer = PartitionProduceResponse::default().with_error_code(code.0);
+            let verdict = lane.judge(first.id, &answer);
+            lane.order.arrived(first.id, verdict.outcome);
+            // delivery.timeout.ms is over for the first one alone.
+            lane.order.give_up(
+                |batch| batch.serial == 0,
+                |_, may_have_been_written| {
+                    Err(ProduceError::Closed { topic: "t".into(), partition: 0, may_have_been_written })
+                },
+            );
+            let (_, given_up) = lane.order.pop_resolved().unwrap();
+            assert!(given_up.unwrap_err().may_have_been_written(), "{code}");
+            let (next, _) = lane.order.depart().unwrap();
+            assert_ne!(first.stamp, next.stamp, "{code}: the broker would take it for the first one");
         }
     }
 }

@@ -46,6 +46,8 @@ pub(crate) enum Outcome<R> {
     IdentityRefused,
     /// It was not written and never will be.
     Rejected(R),
+    /// It is not sent again, and nobody knows whether it was written.
+    Unclear(R),
 }
 
 /// A batch to be sent now.
@@ -274,6 +276,7 @@ impl<B, R> Ordering<B, R> {
             Outcome::Lost { sent } => entry.ambiguous |= sent,
             Outcome::OutOfOrder => self.gap |= oldest,
             Outcome::IdentityRefused => self.gap = true,
+            Outcome::Unclear(result) => entry.state = State::Resolved(result),
             Outcome::Rejected(result) => {
                 entry.state = State::Resolved(result);
                 // An earlier attempt may have used its number up: the broker would take another batch of that

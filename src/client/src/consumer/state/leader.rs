@@ -78,7 +78,7 @@ impl State {
         let offset = partition.position.take().unwrap_or(partition.fetch_offset);
         let topic_id = partition.following.topic_id;
         partition.following = Following { topic_id, ..Following::default() };
-        partition.stamp = stamp;
+        (partition.stamp, partition.line) = (stamp, stamp);
         partition.asked = false;
         partition.phase = Phase::NeedsReset(reset);
         let asked = partition.ask(tp, -1);
@@ -146,6 +146,9 @@ impl State {
                 partition.fetch_epoch = partition.position_epoch;
                 return;
             }
+            _ => partition.line = stamp,
+        }
+        match agreement {
             Some((epoch, end)) if reset != OffsetReset::None => {
                 partition.position = Some(end);
                 partition.position_epoch = epoch;

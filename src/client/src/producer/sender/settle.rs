@@ -83,7 +83,7 @@ impl Sender {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         match verdict.outcome {
             Outcome::Written(_) => lane.succeeded(),
-            Outcome::Rejected(_) => {}
+            Outcome::Rejected(_) | Outcome::Unclear(_) => {}
             Outcome::Retry | Outcome::Lost { .. } | Outcome::OutOfOrder | Outcome::IdentityRefused => {
                 let reason = verdict.error.unwrap_or_default();
                 tracing::debug!(
@@ -121,7 +121,7 @@ impl Sender {
         for (id, batch) in items {
             let Some(lane) = self.lanes.get(id) else { continue };
             let outcome = if hopeless {
-                Outcome::Rejected(Err(not_deliverable(lane, error)))
+                Outcome::Rejected(Err(not_deliverable(lane, *batch, error)))
             } else {
                 Outcome::Lost { sent: error.outcome_unknown() }
             };
@@ -204,12 +204,12 @@ impl Sender {
     }
 }
 
-fn not_deliverable(lane: &Lane, error: &ClientError) -> ProduceError {
+fn not_deliverable(lane: &Lane, batch: u64, error: &ClientError) -> ProduceError {
     ProduceError::NotDelivered {
         topic: lane.topic.clone(),
         partition: lane.partition,
         after: Duration::ZERO,
-        may_have_been_written: false,
+        may_have_been_written: lane.order.is_ambiguous(batch),
         last: error.to_string(),
     }
 }

@@ -9,6 +9,7 @@ use crate::producer::error::ProduceError;
 use crate::producer::identity;
 use crate::producer::ordering::Identity;
 use crate::sync::lock;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -83,8 +84,14 @@ impl Sender {
             }
         }
         let snapshot = &self.snapshot;
+        // Also of partitions that are gone: a topic may be created anew with fewer. Else it is asked for again without a pause.
+        let waiting = self.active.iter().filter_map(|id| self.lanes.get(id));
+        let without_leader = waiting.filter(|l| snapshot.leader(&l.topic, l.partition).is_err());
+        let without_leader: BTreeSet<_> = without_leader.map(|l| l.topic.clone()).collect();
         self.metadata.wanted.retain(|name| match snapshot.topics.get(name) {
-            Some(info) if info.error.is_ok() => info.partitions.iter().any(|p| p.leader.is_none()),
+            Some(info) if info.error.is_ok() => {
+                info.partitions.iter().any(|p| p.leader.is_none()) || without_leader.contains(name)
+            }
             Some(info) => info.error.is_retriable(),
             None => true,
         });

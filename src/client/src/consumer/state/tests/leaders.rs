@@ -273,3 +273,25 @@ fn a_reset_by_duration_goes_to_the_end_if_all_is_older() {
     script.state.on_offsets(script.now, partitions, HashMap::from([(tp(0), Ok(-1))]));
     assert!(matches!(script.plan()[0], Question::Offsets { to: OffsetReset::Latest, .. }));
 }
+
+#[test]
+fn a_record_that_cannot_be_read_is_not_passed_although_the_leader_changes_meanwhile() {
+    let mut script = Script::assigned(&[1], limits());
+    script.state.seek(&tp(0), 0);
+    script.state.release();
+    let asked = script.fetches().remove(0);
+    let Fetched::Region(brought) = records(&asked, 1) else { panic!() };
+    let mut bytes = brought.records.batches[0].bytes().to_vec();
+    bytes[62] = 0xff;
+    crossdock_wire::header::seal(&mut bytes).unwrap();
+    let broken = region(&asked, bytes);
+    script.answer(asked, broken);
+    let run = script.state.take().unwrap().unwrap();
+    assert_eq!(script.state.position(&tp(0)), Some(1));
+    script.metadata = led(&script.metadata, 1, &[2], 6);
+    script.checks();
+    assert!(run.records().any(|record| record.is_err()), "the scenario");
+    assert_eq!(script.state.position(&tp(0)), Some(0), "before it is settled");
+    assert!(script.plan().is_empty(), "it rests");
+    assert_eq!(script.state.position(&tp(0)), Some(0), "and after");
+}
