@@ -12,6 +12,7 @@
 //! a file cannot be read.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod configdef;
 mod converters;
 mod partitioner;
 mod record_batches;
@@ -54,6 +55,7 @@ fn implementation(area: &str) -> Option<Run> {
         "java_regex_router" => transforms::run,
         "json_converter" | "primitive_converters" => converters::run,
         "partitioner" => partitioner::run,
+        "configdef" => configdef::run,
         "predicates" => transforms::run_predicate,
         "record_batches" => record_batches::run,
         "schema_ops" => schema_ops::run,

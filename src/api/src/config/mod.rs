@@ -21,6 +21,7 @@ pub use validator::Validator;
 
 use crate::Exception;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A configuration as it was given: text by key.
 pub type ConfigMap = BTreeMap<String, String>;
@@ -72,6 +73,17 @@ impl ConfigError {
 #[derive(Debug, Clone, Default)]
 pub struct ConfigDef {
     keys: Vec<ConfigKey>,
+    classes: Option<Classes>,
+}
+
+/// Which classes there are.
+#[derive(Clone)]
+struct Classes(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Classes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Classes")
+    }
 }
 
 impl ConfigDef {
@@ -96,6 +108,24 @@ impl ConfigDef {
         other.keys.into_iter().fold(self, ConfigDef::define)
     }
 
+    /// Makes keys of type CLASS take only the classes for which `known` is true.
+    #[must_use]
+    pub fn with_classes(mut self, known: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.classes = Some(Classes(Arc::new(known)));
+        self
+    }
+
+    /// Whether the class that a key of type CLASS names is there.
+    fn check_class(&self, key: &ConfigKey, text: Option<&str>) -> Result<(), ConfigError> {
+        match (&self.classes, text) {
+            (Some(classes), Some(text)) if key.kind() == ConfigType::Class && !classes.0(text.trim()) => {
+                let reason = format!("Class {text} could not be found.");
+                Err(ConfigError::invalid(key.name(), text, reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The keys in the order of definition.
     pub fn keys(&self) -> &[ConfigKey] {
         &self.keys
@@ -113,7 +143,9 @@ impl ConfigDef {
     pub fn parse(&self, config: &ConfigMap) -> Result<ParsedConfig, ConfigError> {
         let mut parsed = ParsedConfig::default();
         for key in &self.keys {
-            parsed.insert(key.name(), key.parse(config.get(key.name()).map(String::as_str))?);
+            let text = config.get(key.name()).map(String::as_str);
+            self.check_class(key, text)?;
+            parsed.insert(key.name(), key.parse(text)?);
         }
         Ok(parsed)
     }

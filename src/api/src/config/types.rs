@@ -124,7 +124,18 @@ fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c <= ' ')
 }
 
-/// As `ConfigDef.convertToString`; null is `null`, a list as Java shows one.
+impl Setting {
+    /// As it could be given (`ConfigDef.convertToString`); `None` for null. Secrets stay hidden.
+    pub fn to_text(&self) -> Option<String> {
+        match self {
+            Self::Null => None,
+            Self::List(items) => Some(items.join(",")),
+            other => Some(other.to_string()),
+        }
+    }
+}
+
+/// As Java shows it; null is `null`, a list as Java shows one.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

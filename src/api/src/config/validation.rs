@@ -51,7 +51,8 @@ impl ConfigDef {
         let mut values = BTreeMap::new();
         let mut parsed = ParsedConfig::default();
         for key in self.keys() {
-            let value = value_of(key, config.get(key.name()).map(String::as_str));
+            let text = config.get(key.name()).map(String::as_str);
+            let value = value_of(key, text, self.check_class(key, text));
             parsed.insert(key.name(), value.value.clone());
             values.insert(key.name().to_owned(), value);
         }
@@ -81,10 +82,10 @@ impl ConfigDef {
     }
 }
 
-fn value_of(key: &ConfigKey, text: Option<&str>) -> ConfigValue {
+fn value_of(key: &ConfigKey, text: Option<&str>, class: Result<(), ConfigError>) -> ConfigValue {
     let mut value = ConfigValue::new(key.name());
     let parsed = match text {
-        Some(text) => key.kind().parse(key.name(), text),
+        Some(text) => class.and_then(|()| key.kind().parse(key.name(), text)),
         None if key.is_required() => Err(ConfigError::Missing { key: key.name().to_owned() }),
         None => key.default_setting(),
     };

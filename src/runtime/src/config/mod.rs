@@ -1,5 +1,6 @@
 //! Configurations: of the worker, of connectors, and the files that they come from.
 //!
+//! - [`definition`]: every key, with type, default and what is valid.
 //! - [`mod@file`]: `.properties` and `.json` files, as `connect-standalone` takes them.
 //! - [`worker`]: the keys of a worker, as [`WorkerConfig`].
 //! - [`connector`]: the keys that every connector has, as [`ConnectorConfig`].
@@ -7,6 +8,7 @@
 
 pub(crate) mod clients;
 pub mod connector;
+pub mod definition;
 pub mod file;
 pub mod worker;
 
