@@ -4,7 +4,7 @@ use super::Verdict;
 use crossdock_api::config::{ConfigDef, ConfigType, ConfigValue, Setting};
 use crossdock_api::registry::Factory;
 use crossdock_api::{ConfigError, Plugins};
-use crossdock_runtime::config::definition;
+use crossdock_runtime::config::{definition, transformer};
 use protocol_tests::golden::{Case, Expected};
 use serde_json::{Value as Json, json};
 
@@ -30,6 +30,14 @@ pub(crate) fn run(case: &Case) -> Option<Verdict> {
         "parse_type" => parse_type(case),
         "parse" => parsed(case, &definition_of(case)?),
         "validate" => Ok(json!({"values": validated(case, &definition_of(case)?)})),
+        "config_transformer" => Ok(json!({"value": transformed(case)})),
+        "sink_validate" => definition::check_sink(&case.config()).map(|keys| {
+            json!({
+                "has_topics": keys.has_topics,
+                "has_dlq": keys.has_dead_letter_queue,
+                "topics": keys.topics,
+            })
+        }),
         "construct" if !case.class().ends_with("ConnectorConfig") => constructed(case, &definition_of(case)?),
         _ => return None,
     };
@@ -172,4 +180,13 @@ fn validated(case: &Case, def: &ConfigDef) -> Vec<Json> {
         shown
     };
     all.values().filter(shown).map(show).collect()
+}
+
+fn transformed(case: &Case) -> String {
+    let providers = case.member("providers");
+    let lookup = |provider: &str, path: &str, key: &str| {
+        let found = providers.get(provider)?.get(path)?.get(key)?;
+        found.as_str().map(str::to_owned)
+    };
+    transformer::transform(case.input()["value"].as_str().unwrap(), lookup)
 }

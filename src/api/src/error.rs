@@ -39,6 +39,8 @@ pub enum Exception {
     NullPointer,
     /// Text that is no number.
     NumberFormat,
+    /// A version of a plugin that there is not.
+    PluginVersion,
     /// What may succeed later.
     Retriable,
     /// A schema that cannot be.
@@ -61,6 +63,9 @@ impl Exception {
             Self::IndexOutOfBounds => "java.lang.IndexOutOfBoundsException",
             Self::NullPointer => "java.lang.NullPointerException",
             Self::NumberFormat => "java.lang.NumberFormatException",
+            Self::PluginVersion => {
+                "org.apache.kafka.connect.runtime.isolation.VersionedPluginLoadingException"
+            }
             Self::Retriable => "org.apache.kafka.connect.errors.RetriableException",
             Self::SchemaBuilder => "org.apache.kafka.connect.errors.SchemaBuilderException",
             Self::SchemaProjector => "org.apache.kafka.connect.errors.SchemaProjectorException",

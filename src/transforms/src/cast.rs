@@ -53,6 +53,7 @@ impl Transformation for Cast {
                 ConfigKey::list("spec")
                     .validator(Validator::Described(PAIRS, |_, setting| match setting {
                         Setting::List(mappings) => parse(mappings).map(drop),
+                        Setting::Null => parse(&[]).map(drop),
                         _ => Ok(()),
                     }))
                     .importance(Importance::High)

@@ -49,6 +49,9 @@ pub enum ConfigError {
     /// A character set that nobody knows.
     #[error("Unsupported encoding {0}")]
     Encoding(String),
+    /// A version of a plugin, or a range of versions, that cannot be.
+    #[error("{0}")]
+    PluginVersion(String),
     /// Something that is not about one key.
     #[error("{0}")]
     Other(String),
@@ -59,6 +62,7 @@ impl ConfigError {
     pub fn exception(&self) -> Exception {
         match self {
             Self::Encoding(_) => Exception::Serialization,
+            Self::PluginVersion(_) => Exception::PluginVersion,
             _ => Exception::Config,
         }
     }

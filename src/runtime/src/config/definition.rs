@@ -2,11 +2,15 @@
 //! setting serves parsing, the REST API and the reference page.
 //!
 //! - [`worker`], [`connector`]: the keys. [`check`]: checks that only Connect has.
+//! - `sink`: what the topics of a sink must satisfy together.
 //! - [`standalone`], [`distributed`], [`source_connector`], [`sink_connector`]: the keys of one kind together.
 
 mod check;
 mod connector;
+mod sink;
 mod worker;
+
+pub use sink::{SinkTopicKeys, check_sink};
 
 use crossdock_api::config::{ConfigKey, ConfigType, Importance, Recommender, Setting, Validator};
 use crossdock_api::{ConfigDef, ConfigError, ParsedConfig};
@@ -58,6 +62,7 @@ pub fn any_connector() -> ConfigDef {
         ("key.converter.plugin.version", "key.converter"),
         ("value.converter.plugin.version", "value.converter"),
         ("header.converter.plugin.version", "header.converter"),
+        ("connector.plugin.version", "connector.class"),
     ];
     let keys = connector::common_keys();
     versions.iter().fold(keys.clone(), |all, (version, class)| match keys.key(version) {

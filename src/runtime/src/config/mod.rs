@@ -4,12 +4,14 @@
 //! - [`mod@file`]: `.properties` and `.json` files, as `connect-standalone` takes them.
 //! - [`worker`]: the keys of a worker, as [`WorkerConfig`].
 //! - [`connector`]: the keys that every connector has, as [`ConnectorConfig`].
+//! - [`transformer`]: values that configurations take from elsewhere.
 //! - `clients`: what producers, consumers and admin clients get from both.
 
 pub(crate) mod clients;
 pub mod connector;
 pub mod definition;
 pub mod file;
+pub mod transformer;
 pub mod worker;
 
 pub use connector::ConnectorConfig;

@@ -1,6 +1,6 @@
 //! The worker's configuration (`WorkerConfig`, `StandaloneConfig`).
 
-use super::with_prefix;
+use super::{definition, with_prefix};
 use crossdock_api::config::{ConfigKey, Importance, Validator};
 use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
 use std::time::Duration;
@@ -64,12 +64,16 @@ pub struct WorkerConfig {
 impl WorkerConfig {
     /// The keys of a standalone worker.
     pub fn definition() -> ConfigDef {
-        common_keys().extend(rest_keys()).define(compatibility_key()).define(
-            ConfigKey::string("offset.storage.file.filename")
-                .default_null()
-                .importance(Importance::High)
-                .doc("File that source offsets are stored in. Without it they are kept in memory and lost at the end."),
-        )
+        let broker = ConfigKey::list("bootstrap.servers")
+            .default("localhost:9092")
+            .validator(Validator::Items { may_be_empty: false })
+            .importance(Importance::High)
+            .doc("Brokers to connect to first, as host:port with commas between them.");
+        let file = ConfigKey::string("offset.storage.file.filename")
+            .default_null()
+            .importance(Importance::High)
+            .doc("File that source offsets are kept in. Without it they are in memory and lost at the end.");
+        definition::standalone().define(broker).define(file).define(compatibility_key())
     }
 
     /// Parses and checks a configuration.
@@ -104,14 +108,15 @@ impl WorkerConfig {
     pub fn warnings(&self) -> Vec<String> {
         let def = Self::definition();
         let mut warnings = Vec::new();
-        for (key, nearest) in def.unknown(&self.raw) {
-            if PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
-                continue;
+        for key in self.raw.keys().filter(|key| WITHOUT_EFFECT.contains(&key.as_str())) {
+            // Every file for Java workers has these two.
+            if key != "plugin.path" && key != "plugin.discovery" {
+                warnings.push(format!("the worker's key {key} has no effect in this version"));
             }
-            if WITHOUT_EFFECT.contains(&key) {
-                if key != "plugin.path" && key != "plugin.discovery" {
-                    warnings.push(format!("the worker's key {key} has no effect in this version"));
-                }
+        }
+        for (key, nearest) in def.unknown(&self.raw) {
+            let known = WITHOUT_EFFECT.contains(&key);
+            if known || PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
                 continue;
             }
             let hint = nearest.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
@@ -214,73 +219,6 @@ fn advertised_port(raw: &ConfigMap) -> Result<Option<u16>, ConfigError> {
         Ok(port) => Ok(Some(port)),
         Err(_) => Err(ConfigError::invalid(key, text, "not a port from 0 to 65535")),
     }
-}
-
-fn common_keys() -> ConfigDef {
-    ConfigDef::new()
-        .define(
-            ConfigKey::list("bootstrap.servers")
-                .default("localhost:9092")
-                .importance(Importance::High)
-                .doc("Brokers to connect to first, as host:port."),
-        )
-        .define(ConfigKey::class("key.converter").importance(Importance::High).doc("Converter of keys."))
-        .define(ConfigKey::class("value.converter").importance(Importance::High).doc("Converter of values."))
-        .define(
-            ConfigKey::class("header.converter")
-                .default("org.apache.kafka.connect.storage.SimpleHeaderConverter")
-                .importance(Importance::Low)
-                .doc("Converter of header values."),
-        )
-        .define(
-            ConfigKey::long("task.shutdown.graceful.timeout.ms")
-                .default("5000")
-                .validator(Validator::AtLeast(0))
-                .importance(Importance::Low)
-                .doc("How long to wait for all tasks of the worker to stop."),
-        )
-        .define(
-            ConfigKey::long("offset.flush.interval.ms")
-                .default("60000")
-                .validator(Validator::AtLeast(0))
-                .importance(Importance::Low)
-                .doc("Interval at which offsets of tasks are committed."),
-        )
-        .define(
-            ConfigKey::long("offset.flush.timeout.ms")
-                .default("5000")
-                .validator(Validator::AtLeast(0))
-                .importance(Importance::Low)
-                .doc("How long one commit of offsets may take before it is tried again later."),
-        )
-        .define(
-            ConfigKey::boolean("topic.creation.enable")
-                .default("true")
-                .importance(Importance::Low)
-                .doc("Whether topics of sources are created by their topic.creation.* keys."),
-        )
-}
-
-fn rest_keys() -> ConfigDef {
-    ConfigDef::new()
-        .define(
-            ConfigKey::list("listeners")
-                .default("http://:8083")
-                .importance(Importance::Low)
-                .doc("Addresses of the REST API, as http://host:port; an empty host is every interface."),
-        )
-        .define(
-            ConfigKey::string("rest.advertised.host.name")
-                .default_null()
-                .importance(Importance::Low)
-                .doc("Host name that other workers and clients are told."),
-        )
-        .define(
-            ConfigKey::int("rest.advertised.port")
-                .default_null()
-                .importance(Importance::Low)
-                .doc("Port that other workers and clients are told."),
-        )
 }
 
 #[cfg(test)]

@@ -213,3 +213,26 @@ fn aliases(name: &str, value: &Setting) -> Checked {
     }
     Ok(())
 }
+
+pub(super) const PLUGIN_VERSION: Validator = Validator::Checked(plugin_version);
+
+/// A version, or ranges of versions as Maven writes them: `[1.0,2.0)`, `(,1.0],[1.2,)`.
+fn plugin_version(_: &str, value: &Setting) -> Checked {
+    let Setting::String(text) = value else { return Ok(()) };
+    let mut rest = text.trim();
+    while rest.starts_with(['[', '(']) {
+        let Some(end) = rest.find([']', ')']) else {
+            return Err(ConfigError::PluginVersion(format!("Unbounded range: {text}")));
+        };
+        let (range, after) = rest.split_at(end + 1);
+        let inner = &range[1..end];
+        let exact = !inner.contains(',');
+        if exact && !(range.starts_with('[') && range.ends_with(']')) {
+            return Err(ConfigError::PluginVersion(format!(
+                "Single version must be surrounded by []: {range}"
+            )));
+        }
+        rest = after.trim_start().strip_prefix(',').unwrap_or(after).trim_start();
+    }
+    Ok(())
+}
