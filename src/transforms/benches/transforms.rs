@@ -42,8 +42,9 @@ const CASES: &[(&str, &str, &str)] = &[
 fn main() {
     let mut plugins = Plugins::new();
     crossdock_transforms::register(&mut plugins);
-    let only = std::env::var("ONLY").unwrap_or_default();
-    for (name, class, config) in CASES.iter().filter(|(name, ..)| name.contains(&only)) {
+    // An argument picks the cases with it in their name.
+    let picked = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    for (name, class, config) in CASES.iter().filter(|(name, ..)| name.contains(&picked)) {
         let plugin = plugins.of_kind(PluginKind::Transform, class).unwrap();
         let Factory::Transform(make) = plugin.factory() else { panic!("{class}") };
         let mut transform = make();
@@ -57,8 +58,10 @@ fn main() {
 fn nanoseconds(transform: &mut dyn Transform, schemaless: bool) -> f64 {
     let record = if schemaless { map() } else { structure() };
     let mut least = Duration::MAX;
-    for _ in 0..std::env::var("ROUNDS").map_or(200, |n| n.parse().unwrap()) {
-        let mut batch = batch(&record);
+    // As the worker does, one batch is used again and again.
+    let mut batch = RecordBatch::new();
+    for _ in 0..1000 {
+        fill(&mut batch, &record);
         let mut failures = Failures::new();
         let start = Instant::now();
         transform.apply(&mut batch, &[], &mut failures);
@@ -68,14 +71,13 @@ fn nanoseconds(transform: &mut dyn Transform, schemaless: bool) -> f64 {
     least.as_nanos() as f64 / RECORDS as f64
 }
 
-fn batch((schema, value): &(Option<Arc<Schema>>, Value)) -> RecordBatch {
-    let mut batch = RecordBatch::new();
+fn fill(batch: &mut RecordBatch, (schema, value): &(Option<Arc<Schema>>, Value)) {
+    batch.clear();
     let topic = batch.topic("topic");
     for _ in 0..RECORDS {
         let record = batch.record(topic).value(schema.as_ref(), value.clone()).timestamp(1_700_000_000_000);
         record.header("a", None, "1").header("b", None, "2").finish().unwrap();
     }
-    batch
 }
 
 fn structure() -> (Option<Arc<Schema>>, Value) {

@@ -209,9 +209,23 @@ impl RecordMut<'_> {
         schema: Option<&Arc<Schema>>,
         datum: impl Into<Datum<'a>>,
     ) -> Result<(), ConnectError> {
-        let slot = self.batch.slot_for(datum.into())?;
-        let schema = self.batch.schema_id(schema);
-        self.set_slot(column, schema, slot);
+        let datum = datum.into();
+        let free = match *column.slot_mut(self.row()) {
+            Slot::Owned(index) => self.batch.values.get_mut(index as usize).filter(|value| value.is_null()),
+            _ => None,
+        };
+        match (datum, free) {
+            // Back to where it was taken from.
+            (Datum::Value(value), Some(place)) => {
+                *place = value;
+                self.set_schema(column, schema);
+            }
+            (datum, _) => {
+                let slot = self.batch.slot_for(datum)?;
+                let schema = self.batch.schema_id(schema);
+                self.set_slot(column, schema, slot);
+            }
+        }
         Ok(())
     }
 
@@ -219,13 +233,16 @@ impl RecordMut<'_> {
     /// An owned value is moved, not copied.
     pub fn take(&mut self, column: Column) -> (Option<Arc<Schema>>, Value) {
         let schema = self.as_ref().schema(column).cloned();
-        let row = self.row();
-        let slot = std::mem::replace(column.slot_mut(row), Slot::Null);
-        let value = match slot {
+        let slot = column.slot_mut(self.row());
+        let value = match *slot {
+            // The place stays, for what is set then.
             Slot::Owned(index) => {
                 self.batch.values.get_mut(index as usize).map(std::mem::take).unwrap_or_default()
             }
-            slot => self.batch.owned_value_of(slot),
+            taken => {
+                *slot = Slot::Null;
+                self.batch.owned_value_of(taken)
+            }
         };
         (schema, value)
     }
