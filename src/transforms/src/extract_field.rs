@@ -68,7 +68,7 @@ impl Transformation for ExtractField {
     }
 
     fn apply(&mut self, mut record: RecordMut<'_>, column: Column) -> Result<Outcome, ConnectError> {
-        let Some(schema) = record.as_ref().schema(column).cloned() else {
+        let Some(schema) = record.as_ref().schema(column) else {
             let found = match record.owned_mut(column) {
                 Some(Value::Map(map)) => self.path.take_from_map(map)?,
                 _ => match record.as_ref().datum(column) {
@@ -82,14 +82,14 @@ impl Transformation for ExtractField {
         if !matches!(record.as_ref().datum(column), ValueRef::Null | ValueRef::Struct(_)) {
             return Err(require::no_struct(record.as_ref().datum(column), PURPOSE));
         }
-        let (path, name) = (&self.path, &self.name);
-        let found = self.schemas.get(&schema, |schema| {
+        let (path, name, outer) = (&self.path, &self.name, Arc::as_ptr(schema));
+        let found = self.schemas.get(schema, |schema| {
             let found = path.schema_in(schema)?.cloned().ok_or_else(|| unknown(name))?;
             Ok(Found { place: path.place_in(schema), schema: found })
         })?;
         let value = match record.owned_mut(column) {
             Some(Value::Struct(value)) => match found.place {
-                Some(at) if Arc::ptr_eq(value.schema(), &schema) => found.take(value, at, self.replace_null),
+                Some(at) if Arc::as_ptr(value.schema()) == outer => found.take(value, at, self.replace_null),
                 _ => self.path.take_from(value, self.replace_null)?,
             },
             _ => Value::Null,

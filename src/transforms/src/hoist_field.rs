@@ -34,13 +34,13 @@ impl Transformation for HoistField {
     }
 
     fn apply(&mut self, mut record: RecordMut<'_>, column: Column) -> Result<Outcome, ConnectError> {
-        let Some(schema) = record.as_ref().schema(column).cloned() else {
+        let Some(schema) = record.as_ref().schema(column) else {
             let (_, value) = record.take(column);
             let hoisted = Map::from_entries(vec![(Value::String(self.field.clone()), value)]);
             record.set(column, None, Value::Map(hoisted))?;
             return Ok(Outcome::Keep);
         };
-        let hoisted = self.schemas.get(&schema, |schema| {
+        let hoisted = self.schemas.get(schema, |schema| {
             let mut made = StructSchema::empty();
             made.add(self.field.as_str(), Arc::clone(schema))?;
             Ok(Arc::new(made.build()))

@@ -124,10 +124,10 @@ impl Transformation for InsertField {
             }
             return Ok(Outcome::Keep);
         }
-        let schema = Arc::clone(require::structure(source.datum(column), PURPOSE)?.schema());
+        let schema = require::structure(source.datum(column), PURPOSE)?.schema();
         let (insertions, replace) = (&self.insertions, self.replace_null);
         let (updated, defaults) =
-            self.schemas.get(&schema, |schema| with_insertions(schema, insertions, replace))?;
+            self.schemas.get(schema, |schema| with_insertions(schema, insertions, replace))?;
         let values = values(insertions, &self.fixed, &mut self.topic, source, false)?;
         if let Some(Value::Struct(value)) = record.owned_mut(column) {
             value.become_of(Arc::clone(updated), |fields| {

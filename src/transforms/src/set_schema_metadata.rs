@@ -53,7 +53,7 @@ impl Transformation for SetSchemaMetadata {
     }
 
     fn apply(&mut self, mut record: RecordMut<'_>, column: Column) -> Result<Outcome, ConnectError> {
-        let Some(schema) = record.as_ref().schema(column).cloned() else {
+        let Some(schema) = record.as_ref().schema(column) else {
             if record.as_ref().datum(column).is_null() {
                 return Ok(Outcome::Keep);
             }
@@ -63,7 +63,7 @@ impl Transformation for SetSchemaMetadata {
             return Err(require::cannot_list_fields());
         }
         let (name, version, replace) = (self.name.as_deref(), self.version, self.replace_null);
-        let (updated, defaults) = self.schemas.get(&schema, |schema| {
+        let (updated, defaults) = self.schemas.get(schema, |schema| {
             let mut made = Schema::clone(schema);
             if let Some(name) = name {
                 made = made.with_name(name);
