@@ -172,6 +172,12 @@ impl Inner {
 }
 
 impl Commit {
+    /// How long the coordinator may need to learn of a topic. An automatic commit comes again soon; it must not
+    /// hold up those that somebody waits for.
+    fn patience(&self) -> Duration {
+        if self.waiting.is_empty() { Duration::ZERO } else { TOPIC_PATIENCE }
+    }
+
     fn settle(self, group: &Arc<str>, outcome: &Result<(), CommitError>) {
         if let Err(error) = outcome
             && self.automatic
@@ -190,12 +196,11 @@ pub(super) async fn run(commits: Arc<Commits>, cluster: Cluster, membership: Arc
     let group = membership.group_id().clone();
     loop {
         let commit = commits.next().await;
+        let patience = commit.patience();
         let outcome = if commit.as_member {
-            // An automatic commit comes again soon; it must not hold up those that somebody waits for.
-            let patience = if commit.waiting.is_empty() { Duration::ZERO } else { TOPIC_PATIENCE };
             membership.commit(&commit.offsets, patience).await
         } else {
-            offsets::commit_without_membership(&cluster, &group, &commit.offsets).await
+            offsets::commit_without_membership_within(&cluster, &group, &commit.offsets, patience).await
         };
         commits.finish(&group, commit, &outcome);
     }
@@ -236,6 +241,18 @@ mod tests {
         assert_eq!(show(&last), [(0, 4)]);
         commits.finish(&group, last, &Ok(()));
         alone.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_what_somebody_waits_for_is_patient_with_unknown_topics() {
+        for as_member in [true, false] {
+            let commits = Commits::default();
+            drop(commits.push(at(0, 1), Kind::Automatic, as_member));
+            assert_eq!(commits.next().await.patience(), Duration::ZERO);
+            drop(commits.push(at(0, 2), Kind::Automatic, as_member));
+            let _asked = commits.push(at(0, 3), Kind::Together, as_member);
+            assert_eq!(commits.next().await.patience(), TOPIC_PATIENCE);
+        }
     }
 
     #[tokio::test]

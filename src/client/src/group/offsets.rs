@@ -115,8 +115,18 @@ pub async fn commit_without_membership(
     group: &Arc<str>,
     offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
 ) -> Result<(), CommitError> {
+    commit_without_membership_within(cluster, group, offsets, TOPIC_PATIENCE).await
+}
+
+/// As [`commit_without_membership`]; a topic that the coordinator does not know is given up after `patience`.
+pub(crate) async fn commit_without_membership_within(
+    cluster: &Cluster,
+    group: &Arc<str>,
+    offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+    patience: Duration,
+) -> Result<(), CommitError> {
     let identity = Identity { generation: -1, member_id: Arc::from(""), instance_id: None, by_epoch: false };
-    commit(cluster, group, &identity, offsets, TOPIC_PATIENCE).await
+    commit(cluster, group, &identity, offsets, patience).await
 }
 
 /// The committed offsets of `partitions`; those without one are left out.
@@ -128,46 +138,66 @@ pub async fn committed(
     if partitions.is_empty() {
         return Ok(HashMap::new());
     }
+    let reading = Mutex::new(Reading { left: partitions.to_vec(), found: HashMap::new() });
+    let what = format!("reading the committed offsets of group {group}");
+    with_retries(cluster, group, &what, || async {
+        let request = fetch_request(group, &lock(&reading).left);
+        // Brokers before 2.5 know nothing of offsets in open transactions (KIP-447).
+        let request = |version: i16| request.with_require_stable(version >= 7);
+        let response = attempt(cluster, group, FETCH_MAX_VERSION, request).await?;
+        lock(&reading).take(group, response)
+    })
+    .await?;
+    Ok(std::mem::take(&mut lock(&reading).found))
+}
+
+fn fetch_request(group: &Arc<str>, partitions: &[TopicPartition]) -> OffsetFetchRequest {
     let topics = by_topic(partitions.iter().map(|tp| (tp, tp.partition))).map(|(topic, partitions)| {
         OffsetFetchRequestTopic::default().with_name(topic_name(topic)).with_partition_indexes(partitions)
     });
-    let request = OffsetFetchRequest::default()
-        .with_group_id(GroupId(str_bytes(group)))
-        .with_topics(Some(topics.collect()));
-    let what = format!("reading the committed offsets of group {group}");
-    // Brokers before 2.5 know nothing of offsets in open transactions (KIP-447).
-    let request = |version: i16| request.clone().with_require_stable(version >= 7);
-    with_retries(cluster, group, &what, || async {
-        let response = attempt(cluster, group, FETCH_MAX_VERSION, request).await?;
-        read_committed(group, response)
-    })
-    .await
+    OffsetFetchRequest::default().with_group_id(GroupId(str_bytes(group))).with_topics(Some(topics.collect()))
 }
 
-fn read_committed(
-    group: &Arc<str>,
-    response: OffsetFetchResponse,
-) -> Result<HashMap<TopicPartition, OffsetAndMetadata>, ClientError> {
-    let refused = |code| BrokerError::new(code, "OffsetFetch").group(group.clone());
-    ErrorCode(response.error_code).ok().map_err(refused)?;
-    let mut offsets = HashMap::new();
-    for topic in response.topics {
-        let name: Arc<str> = topic.name.as_str().into();
-        for p in topic.partitions {
-            let code = ErrorCode(p.error_code);
-            code.ok().map_err(|code| refused(code).topic(name.clone()).partition(p.partition_index))?;
-            if p.committed_offset < 0 {
-                continue;
+/// Committed offsets that are read in one or more requests.
+#[derive(Debug)]
+struct Reading {
+    /// What was not answered yet, or was refused.
+    left: Vec<TopicPartition>,
+    found: HashMap<TopicPartition, OffsetAndMetadata>,
+}
+
+impl Reading {
+    /// Takes in an answer. Those partitions stay that were refused, for example since a transaction is open
+    /// (UNSTABLE_OFFSET_COMMIT); of several errors one that trying again cannot mend counts first.
+    fn take(&mut self, group: &Arc<str>, response: OffsetFetchResponse) -> Result<(), ClientError> {
+        let refused = |code| BrokerError::new(code, "OffsetFetch").group(group.clone());
+        ErrorCode(response.error_code).ok().map_err(refused)?;
+        let mut failed: Option<ClientError> = None;
+        let mut left = Vec::new();
+        for topic in response.topics {
+            let name: Arc<str> = topic.name.as_str().into();
+            for p in topic.partitions {
+                let partition = TopicPartition::new(name.clone(), p.partition_index);
+                if let Err(code) = ErrorCode(p.error_code).ok() {
+                    let error: ClientError =
+                        refused(code).topic(name.clone()).partition(p.partition_index).into();
+                    if failed.as_ref().is_none_or(|before| before.is_retriable() && !error.is_retriable()) {
+                        failed = Some(error);
+                    }
+                    left.push(partition);
+                } else if p.committed_offset >= 0 {
+                    let committed = OffsetAndMetadata {
+                        offset: p.committed_offset,
+                        leader_epoch: p.committed_leader_epoch,
+                        metadata: p.metadata.map(|m| m.to_string()).unwrap_or_default(),
+                    };
+                    self.found.insert(partition, committed);
+                }
             }
-            let committed = OffsetAndMetadata {
-                offset: p.committed_offset,
-                leader_epoch: p.committed_leader_epoch,
-                metadata: p.metadata.map(|m| m.to_string()).unwrap_or_default(),
-            };
-            offsets.insert(TopicPartition::new(name.clone(), p.partition_index), committed);
         }
+        self.left = left;
+        failed.map_or(Ok(()), Err)
     }
-    Ok(offsets)
 }
 
 /// Commits as `identity`; moves of the coordinator are followed. What was committed is not sent again with what was
@@ -227,7 +257,8 @@ fn commit_request(
         .with_topics(topics.collect())
 }
 
-/// Takes what was committed out of `left`. Of several errors one that trying again cannot mend counts first.
+/// Takes what was committed out of `left`. Of several errors one that trying again cannot mend counts first, and
+/// that a topic is not known, which is given up sooner than the others, counts last.
 fn settle(
     group: &Arc<str>,
     response: &OffsetCommitResponse,
@@ -247,12 +278,21 @@ fn settle(
                 .topic(name.clone())
                 .partition(partition.partition_index)
                 .into();
-            if failed.as_ref().is_none_or(|before| before.is_retriable() && !error.is_retriable()) {
+            if failed.as_ref().is_none_or(|before| weight(before) < weight(&error)) {
                 failed = Some(error);
             }
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// Which of several errors of an OffsetCommit counts: the heaviest.
+fn weight(error: &ClientError) -> u8 {
+    match error {
+        error if is_of_no_topic(error) => 0,
+        error if error.is_retriable() => 1,
+        _ => 2,
+    }
 }
 
 async fn attempt<R>(
@@ -321,3 +361,6 @@ pub(crate) fn by_topic<'a, T>(
     }
     topics.into_iter()
 }
+
+#[cfg(test)]
+mod tests;

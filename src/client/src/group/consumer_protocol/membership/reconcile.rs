@@ -42,6 +42,10 @@ impl ConsumerMembership {
         self.current = without(&self.current, goes);
         self.ack_due = true;
         self.settle();
+        if self.state == State::Stable && self.current.is_empty() {
+            // The application may never have heard of what it gave up, and then of no assignment at all.
+            self.actions.push_back(Action::Assign(Vec::new()));
+        }
     }
 
     /// The application holds `assignment` from now on, which is more than before.

@@ -79,6 +79,19 @@ fn the_first_heartbeat_says_everything_and_the_next_ones_what_changed() {
 }
 
 #[test]
+fn that_nothing_is_left_is_told() {
+    let now = Instant::now();
+    let mut machine = member(now);
+    let (attempt, _) = beat(&mut machine, now + INTERVAL);
+    machine.on_heartbeat(now, attempt, answer(2, Some(IdPartitions::new())));
+    let Some(Action::Revoke { step, .. }) = machine.next_action(now) else { panic!() };
+    machine.revoked(step);
+    assert_eq!(machine.next_action(now), Some(Action::Assign(Vec::new())));
+    let (_, told) = beat(&mut machine, now);
+    assert_eq!(told.owned, Some(IdPartitions::new()));
+}
+
+#[test]
 fn a_new_subscription_is_told_at_once() {
     let now = Instant::now();
     let mut machine = member(now);
