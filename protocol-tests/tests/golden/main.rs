@@ -51,6 +51,7 @@ type Run = fn(&Case) -> Option<Verdict>;
 
 fn implementation(area: &str) -> Option<Run> {
     Some(match area {
+        "debezium_transforms" => transforms::run_debezium,
         "header_converter" => |case| values::run(case).or_else(|| converters::run(case)),
         "java_regex_router" => transforms::run,
         "json_converter" | "primitive_converters" => converters::run,

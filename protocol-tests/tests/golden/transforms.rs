@@ -152,3 +152,19 @@ pub(crate) fn run_predicate(case: &Case) -> Option<Verdict> {
 pub(crate) fn run(case: &Case) -> Option<Verdict> {
     run_transform(case).or_else(|| run_predicate(case))
 }
+
+/// Runs a case of a transform of Debezium in both modes: that a configuration is refused must be the same, not how
+/// it is said, as Debezium only says that it cannot be validated.
+pub(crate) fn run_debezium(case: &Case) -> Option<Verdict> {
+    let plugin = plugin(PluginKind::Transform, case)?;
+    for strict in [true, false] {
+        let difference = match (ran(&plugin, case, strict)?, case.phase()) {
+            (Ran::Misconfigured(_), Some("configure")) => None,
+            (ran, _) => difference(case, &ran),
+        };
+        if difference.is_some() {
+            return Some(Verdict::of(difference));
+        }
+    }
+    Some(Verdict::Passed)
+}

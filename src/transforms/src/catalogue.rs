@@ -1,6 +1,8 @@
 //! The transforms of this crate.
 
 use crate::cast::Cast;
+use crate::debezium::by_logical_table_router::ByLogicalTableRouter;
+use crate::debezium::extract_new_record_state::ExtractNewRecordState;
 use crate::definition::{Configured, Transformation};
 use crate::drop_headers::DropHeaders;
 use crate::extract_field::ExtractField;
@@ -88,6 +90,8 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::of_key_or_value::<TimestampConverter>(),
         Entry::of_record::<TimestampRouter>(),
         Entry::of_record::<ValueToKey>(),
+        Entry::of_record::<ByLogicalTableRouter>(),
+        Entry::of_record::<ExtractNewRecordState>(),
     ]
 }
 

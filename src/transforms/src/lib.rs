@@ -6,6 +6,7 @@
 //! - `catalogue`: the entries that are registered. `page`: the reference page `docs/transforms.md`, from them.
 //! - `field_path`, `fields`, `number`, `require`, `schema_cache`: what several transforms need.
 //! - `java_date`, `java_pattern`: formats of Java that settings are written in.
+//! - `debezium`: the transforms of Debezium that are most used.
 //! - one module a transform, and `predicates`.
 //!
 //! # How data flows
@@ -22,6 +23,7 @@
 //! `crossdock.compatibility=strict` asks for it.
 
 mod catalogue;
+mod debezium;
 mod definition;
 mod field_path;
 mod fields;
