@@ -14,7 +14,9 @@
 
 mod configdef;
 mod converters;
+mod java_regex;
 mod partitioner;
+mod properties;
 mod record_batches;
 mod schema_ops;
 mod scram;
@@ -53,11 +55,13 @@ fn implementation(area: &str) -> Option<Run> {
     Some(match area {
         "debezium_transforms" => transforms::run_debezium,
         "header_converter" => |case| values::run(case).or_else(|| converters::run(case)),
+        "java_regex" => java_regex::run,
         "java_regex_router" => transforms::run,
         "json_converter" | "primitive_converters" => converters::run,
         "partitioner" => partitioner::run,
         "configdef" => configdef::run,
         "predicates" => transforms::run_predicate,
+        "properties_files" => properties::run,
         "record_batches" => record_batches::run,
         "schema_ops" => schema_ops::run,
         "scram" => scram::run,

@@ -83,7 +83,9 @@ impl Parser<'_> {
             'G' => "(?:\\A)".to_owned(),
             'z' => "(?:\\z)".to_owned(),
             'Z' => assertion::dollar(crate::source::Flags { multiline: false, ..flags }),
-            'b' if self.source.char_at(self.source.at) == u32::from('{') => {
+            'b' if [0, 1].map(|ahead| self.source.char_at(self.source.at + ahead))
+                == ['{', 'g'].map(u32::from) =>
+            {
                 return Err(self.source.error("The boundary \\b{…} is not supported"));
             }
             'b' | 'B' => assertion::word_boundary(kind == 'B', flags),

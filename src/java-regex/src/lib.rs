@@ -101,7 +101,14 @@ impl Pattern {
     /// A mistake; something that this side does not have (`\b{g}`, `javaMirrored`); groups nested too deeply; or
     /// a pattern that is too large once its repetitions are written out.
     pub fn new(pattern: &str) -> Result<Self, SyntaxError> {
-        let parsed = parser::parse(pattern)?;
+        // The guard costs the engine its faster ways, and few patterns need it.
+        match Self::compile(pattern, parser::parse(pattern, false)?) {
+            Err(_) => Self::compile(pattern, parser::parse(pattern, true)?),
+            compiled => compiled,
+        }
+    }
+
+    fn compile(pattern: &str, parsed: parser::Parsed) -> Result<Self, SyntaxError> {
         let compile = |text: &str| {
             let mut builder = RegexBuilder::new(text);
             builder.backtrack_limit(MOST_STEPS).build().map_err(|error| SyntaxError {

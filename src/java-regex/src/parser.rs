@@ -29,11 +29,13 @@ pub(crate) struct Parser<'p> {
     depth: usize,
     /// The highest group that is referred to.
     referred: usize,
+    guarded: bool,
 }
 
-pub(crate) fn parse(pattern: &str) -> Result<Parsed, SyntaxError> {
+/// Reads a pattern. With `guarded`, what is repeated is written so that the engine repeats even what has no length.
+pub(crate) fn parse(pattern: &str, guarded: bool) -> Result<Parsed, SyntaxError> {
     let source = Source::new(pattern);
-    let mut parser = Parser { source, groups: 0, names: HashMap::new(), depth: 0, referred: 0 };
+    let mut parser = Parser { source, groups: 0, names: HashMap::new(), depth: 0, referred: 0, guarded };
     let mut text = parser.alternatives()?;
     if parser.source.at != parser.source.len() {
         let is_closing = parser.source.peek() == u32::from(')');
@@ -253,6 +255,7 @@ impl Parser<'_> {
             '{' => self.count()?,
             _ => return Ok(atom),
         };
+        let atom = if self.guarded { format!("(?:{atom}|{NEVER})") } else { atom };
         Ok(match shown(self.source.next()) {
             '?' => {
                 self.source.next();

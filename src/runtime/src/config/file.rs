@@ -68,7 +68,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ConfigFileError> {
 }
 
 fn parse_properties(path: &Path, bytes: &[u8]) -> Result<ConfigMap, ConfigFileError> {
-    let entries = java_properties::read(bytes)
+    let entries = super::properties::parse(bytes)
         .map_err(|error| ConfigFileError::Properties { path: path.to_owned(), message: error.to_string() })?;
     Ok(entries.into_iter().collect())
 }

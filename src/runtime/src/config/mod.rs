@@ -2,6 +2,7 @@
 //!
 //! - [`definition`]: every key, with type, default and what is valid.
 //! - [`mod@file`]: `.properties` and `.json` files, as `connect-standalone` takes them.
+//! - [`properties`]: how properties files are read.
 //! - [`worker`]: the keys of a worker, as [`WorkerConfig`].
 //! - [`connector`]: the keys that every connector has, as [`ConnectorConfig`].
 //! - [`transformer`]: values that configurations take from elsewhere.
@@ -12,6 +13,7 @@ pub mod connector;
 pub mod definition;
 pub mod file;
 pub mod transformer;
+pub mod properties;
 pub mod worker;
 
 pub use connector::ConnectorConfig;

@@ -1,8 +1,6 @@
 //! Java's calendar (`java.util.GregorianCalendar` in UTC): years, months and days of times. Years before Christ
 //! are 0 and below. A week begins on Sunday, and week 1 of a year or a month is the one with its first day.
 
-use std::cmp::Ordering;
-
 pub(super) const DAY: i64 = 86_400_000;
 /// The first day of the Gregorian calendar, 1582-10-15, in days since the epoch.
 const CUTOVER: i64 = -141_427;
@@ -57,14 +55,13 @@ impl Rule {
 
 /// The days that fields of a year make, by the rule of that time.
 pub(super) fn by_rule(year: i64, days: impl Fn(Rule) -> i64) -> i64 {
-    match year.cmp(&1582) {
-        Ordering::Less => days(Rule::Julian),
-        Ordering::Greater => days(Rule::Gregorian),
-        Ordering::Equal => match days(Rule::Gregorian) {
-            late if late >= CUTOVER => late,
-            _ => days(Rule::Julian),
-        },
+    if year >= 1582 {
+        let late = days(Rule::Gregorian);
+        if late >= CUTOVER {
+            return late;
+        }
     }
+    days(Rule::Julian)
 }
 
 /// Days since the epoch of the first of a month.
@@ -100,6 +97,12 @@ pub(super) fn day_of_week(days: i64) -> i64 {
 /// The last day at or before `days` that is that day of the week.
 pub(super) fn on_or_before(days: i64, day: i64) -> i64 {
     days - (day_of_week(days) - day).rem_euclid(7)
+}
+
+/// The first day of a day's month. October 1582 has two parts, and Java counts the weeks of the second by itself.
+pub(super) fn start_of_month(days: i64) -> i64 {
+    let first = days - date_of(days).day + 1;
+    if days >= CUTOVER { first.max(CUTOVER) } else { first }
 }
 
 /// From 1.

@@ -67,10 +67,10 @@ fn field(out: &mut String, letter: Letter, count: usize, time: i64) {
         Letter::Millisecond => of_day % 1_000,
         Letter::DayOfWeek => return out.push_str(word(&DAYS, day_of_week(days))),
         Letter::DayOfYear => day_of_year(days),
-        Letter::DayOfWeekInMonth => (date.day - 1) / 7 + 1,
+        Letter::DayOfWeekInMonth => (days - calendar::start_of_month(days)) / 7 + 1,
         Letter::WeekOfYear => week(days).1,
         Letter::WeekOfMonth => {
-            let first = calendar::on_or_before(days - date.day + 1, 0);
+            let first = calendar::on_or_before(calendar::start_of_month(days), 0);
             (days - first) / 7 + 1
         }
         Letter::AmPm => return out.push_str(if hour < 12 { "AM" } else { "PM" }),

@@ -13,6 +13,9 @@
 //! were set last win where they contradict each other. As in Java, parsing is lenient: month 13 is January of the
 //! next year, and text that follows is left alone.
 
+#[cfg(test)]
+mod tests;
+
 mod calendar;
 mod fields;
 mod format;
