@@ -13,6 +13,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod configdef;
+mod chains;
 mod converters;
 mod java_regex;
 mod partitioner;
@@ -65,6 +66,7 @@ fn implementation(area: &str) -> Option<Run> {
         "record_batches" => record_batches::run,
         "schema_ops" => schema_ops::run,
         "scram" => scram::run,
+        "transform_chains" => chains::run,
         "transforms" => transforms::run_transform,
         _ => return None,
     })

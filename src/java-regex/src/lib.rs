@@ -31,6 +31,8 @@ mod parser;
 mod property;
 mod replacement;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use replacement::{ReplaceError, Replacement};
 

@@ -31,6 +31,8 @@ pub mod herder;
 pub mod offsets;
 pub mod standalone;
 mod task;
+#[cfg(feature = "unstable-testing")]
+pub mod testing;
 mod worker;
 
 pub use board::TaskProgress;

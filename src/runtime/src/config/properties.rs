@@ -20,8 +20,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, MalformedEscape> {
     let mut number = 1;
     loop {
         let begin = number;
-        let Some(line) = logical_line(&mut rest, &mut number) else { return Ok(entries) };
-        if !line.is_empty() {
+        let Some((line, ends_open)) = logical_line(&mut rest, &mut number) else { return Ok(entries) };
+        if !line.is_empty() || ends_open {
             entries.push(entry(&line).ok_or(MalformedEscape { line: begin })?);
         }
     }
@@ -35,9 +35,12 @@ fn ends_line(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
-/// A line with those that continue it, without the blanks that each begins with; empty for a comment. `None` is the
-/// end.
-fn logical_line(rest: &mut Peekable<impl Iterator<Item = u8>>, number: &mut usize) -> Option<Vec<u8>> {
+/// A line with those that continue it, without the blanks that each begins with; empty for a comment. Also whether the
+/// file ends where a line should have continued it: that is an entry even if nothing else is. `None` is the end.
+fn logical_line(
+    rest: &mut Peekable<impl Iterator<Item = u8>>,
+    number: &mut usize,
+) -> Option<(Vec<u8>, bool)> {
     rest.peek()?;
     let mut line = Vec::new();
     let mut is_continuation = false;
@@ -60,10 +63,11 @@ fn logical_line(rest: &mut Peekable<impl Iterator<Item = u8>>, number: &mut usiz
         if escaped {
             line.pop();
         }
-        if !escaped || end.is_none() {
-            return Some(line);
+        let ends_open = escaped && rest.peek().is_none();
+        if !escaped || end.is_none() || ends_open {
+            return Some((line, ends_open));
         }
-        // Blank lines and comments are skipped until there is something that can be continued.
+        // After a backslash alone a comment is one.
         is_continuation = !line.is_empty();
     }
 }
@@ -114,4 +118,27 @@ fn unescape(text: &[u8]) -> Option<String> {
         });
     }
     Some(String::from_utf16_lossy(&units))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn entries_stay_in_order_and_repeat() {
+        let text = b"b=1\r\n# c\na = 2 \\\n   3\nb:\\u00e4\xe4\x80\n\\=\\:=x";
+        let entries = parse(text).unwrap();
+        let expected = [("b", "1"), ("a", "2 3"), ("b", "\u{e4}\u{e4}\u{80}"), ("=:", "x")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()));
+        assert_eq!(entries, expected);
+        assert_eq!(parse(b"a=1\n\nb=\\u12").unwrap_err().line, 3);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
 }

@@ -135,6 +135,15 @@ impl Pipeline {
         processed
     }
 
+    /// The transforms without the converters.
+    #[cfg(feature = "unstable-testing")]
+    pub(crate) fn transform_only(&mut self, batch: &mut RecordBatch) -> Processed {
+        let mut processed = Processed::default();
+        self.transform(batch, &mut processed);
+        batch.compact();
+        processed
+    }
+
     fn transform(&mut self, batch: &mut RecordBatch, processed: &mut Processed) {
         let mut failures = Failures::new();
         for index in 0..self.stages.len() {
