@@ -12,8 +12,8 @@
 //! a file cannot be read.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-mod configdef;
 mod chains;
+mod configdef;
 mod converters;
 mod java_regex;
 mod partitioner;

@@ -12,8 +12,8 @@ pub(crate) mod clients;
 pub mod connector;
 pub mod definition;
 pub mod file;
-pub mod transformer;
 pub mod properties;
+pub mod transformer;
 pub mod worker;
 
 pub use connector::ConnectorConfig;
