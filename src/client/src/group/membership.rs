@@ -15,7 +15,9 @@
 //!
 //! Every request carries an attempt number; the answer to an attempt that was given up is ignored.
 //! Heartbeats go on in `Preparing`, so that an application that is slow to give up its assignment
-//! stays a member. It must never send a JoinGroup before the application said [`Membership::prepared`].
+//! stays a member, and begin anew while the leader assigns, which may take longer than a session. A member that waits
+//! in `Syncing` needs none: the coordinator keeps it, and they would queue behind SyncGroup.
+//! It must never send a JoinGroup before the application said [`Membership::prepared`].
 //!
 //! An application that takes part in a cooperative protocol (KIP-429, KIP-415) keeps its assignment while it
 //! joins, and says so with `prepared`. Then a failed join is a loss too, if the coordinator does not know the
@@ -120,7 +122,7 @@ impl Membership {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Waiting { until } => Some(until),
-            _ if self.beats() && self.heartbeat.in_flight.is_none() => Some(self.heartbeat.next_at),
+            _ if self.heartbeats() && self.heartbeat.in_flight.is_none() => Some(self.heartbeat.next_at),
             _ => None,
         }
     }
@@ -242,7 +244,7 @@ impl Membership {
             return;
         }
         match answer {
-            Ok(joined) => self.joined(joined),
+            Ok(joined) => self.joined(now, joined),
             Err(error) => self.join_refused(now, error),
         }
     }
@@ -301,7 +303,15 @@ impl Membership {
             }
             Err(ReplyError::Code(code)) if is_verdict(code) => {
                 self.heartbeat.next_at = now + self.config.heartbeat_interval;
-                self.verdict(code);
+                match self.state {
+                    // SyncGroup is going to say so too.
+                    State::Assigning { .. } | State::Syncing { .. }
+                        if code == ErrorCode::REBALANCE_IN_PROGRESS => {}
+                    State::Assigning { .. } | State::Syncing { .. } => {
+                        self.join_refused(now, ReplyError::Code(code))
+                    }
+                    _ => self.verdict(code),
+                }
             }
             Err(error) => {
                 if error != ReplyError::Code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) {
@@ -328,13 +338,14 @@ impl Membership {
         self.actions.push_back(Action::Prepare(end));
     }
 
-    fn joined(&mut self, joined: Joined) {
+    fn joined(&mut self, now: Instant, joined: Joined) {
         self.member_id = joined.generation.member_id.clone();
         self.generation = Some(joined.generation.clone());
         match joined.members {
             Some(members) => {
                 let attempt = self.next_attempt();
                 self.state = State::Assigning { attempt, skip: joined.skip_assignment };
+                self.heartbeat = Heartbeat { next_at: now + self.config.heartbeat_interval, in_flight: None };
                 self.actions.push_back(Action::Assign { attempt, generation: joined.generation, members });
             }
             None => self.send_sync(Vec::new()),
@@ -436,6 +447,7 @@ impl Membership {
         if !self.keeps {
             self.generation = None;
         }
+        self.heartbeat.in_flight = None;
         let until = now + self.backoff();
         self.failures = self.failures.saturating_add(1);
         self.state = State::Waiting { until };
@@ -451,13 +463,17 @@ impl Membership {
         self.last_attempt
     }
 
-    /// Whether heartbeats go on, and the application has to show itself.
+    /// Whether there is a generation to lose, and the application has to show itself.
     pub(super) fn beats(&self) -> bool {
         matches!(self.state, State::Stable | State::Preparing) && self.generation.is_some()
     }
 
+    fn heartbeats(&self) -> bool {
+        self.beats() || matches!(self.state, State::Assigning { .. })
+    }
+
     fn beat(&mut self, now: Instant) {
-        if !self.beats() || self.heartbeat.in_flight.is_some() || now < self.heartbeat.next_at {
+        if !self.heartbeats() || self.heartbeat.in_flight.is_some() || now < self.heartbeat.next_at {
             return;
         }
         let Some(generation) = self.generation.clone() else { return };

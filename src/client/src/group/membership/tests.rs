@@ -109,6 +109,57 @@ fn the_leader_assigns_before_it_syncs() {
     assert_eq!(sent, assignments);
 }
 
+/// A leader of generation 1 that was asked to assign by this attempt.
+fn assigning() -> (Script, u64) {
+    let mut script = Script::new(None);
+    script.machine.join();
+    script.actions();
+    script.machine.prepared(false);
+    let attempt = script.join_attempt("");
+    script.machine.on_join(script.now, attempt, Ok(joined(1, Some(Vec::new()))));
+    let Action::Assign { attempt, .. } = script.one() else { panic!() };
+    (script, attempt)
+}
+
+#[test]
+fn a_leader_that_takes_its_time_to_assign_stays_a_member() {
+    let (mut script, assign) = assigning();
+    for answer in [Ok(()), Err(code(ErrorCode::REBALANCE_IN_PROGRESS)), Ok(())] {
+        assert_eq!(script.machine.deadline(), Some(script.now + HEARTBEAT));
+        script.beat(answer);
+        assert!(script.actions().is_empty());
+    }
+    script.pass(HEARTBEAT);
+    let beat = script.heartbeat_attempt();
+    script.machine.assign(script.now, assign, Some(Vec::new()));
+    let Action::Sync { attempt, .. } = script.one() else { panic!() };
+    script.machine.on_heartbeat(script.now, beat, Ok(()));
+    script.pass(HEARTBEAT * 2);
+    assert!(script.actions().is_empty(), "the coordinator keeps whoever waits for SyncGroup");
+    script.machine.on_sync(script.now, attempt, Ok(Bytes::new()));
+    assert!(matches!(script.one(), Action::Assigned { .. }));
+}
+
+#[test]
+fn a_leader_that_is_no_member_any_more_joins_again() {
+    for (verdict, member) in [(ErrorCode::UNKNOWN_MEMBER_ID, ""), (ErrorCode::ILLEGAL_GENERATION, "m")] {
+        let (mut script, assign) = assigning();
+        script.beat(Err(code(verdict)));
+        script.machine.assign(script.now, assign, Some(Vec::new()));
+        assert!(script.actions().is_empty(), "of a generation that is over");
+        script.pass(Duration::from_secs(1));
+        script.join_attempt(member);
+    }
+    // An answer that comes when the group is about to be joined again says nothing of the next generation.
+    let (mut script, assign) = assigning();
+    script.pass(HEARTBEAT);
+    let beat = script.heartbeat_attempt();
+    script.machine.assign(script.now, assign, None);
+    script.machine.on_heartbeat(script.now, beat, Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
+    script.pass(Duration::from_secs(1));
+    script.join_attempt("m");
+}
+
 #[test]
 fn a_rebalance_waits_for_the_application_while_heartbeats_go_on() {
     let mut script = Script::stable(None);
