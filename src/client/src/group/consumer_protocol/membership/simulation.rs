@@ -2,7 +2,7 @@
 //! seeds. A failing seed is printed and can be run alone.
 //!
 //! Requests of one member arrive in order, as on a connection; answers may be lost, late, doubled and out of
-//! order, and the sender of a request may give it up although it arrives.
+//! order, and the sender of a request may give it up although it arrives. Every second member is a static one.
 
 mod coordinator;
 
@@ -19,7 +19,7 @@ const TICK_MS: u64 = 20;
 #[derive(Debug, Clone)]
 enum Message {
     Heartbeat { node: usize, attempt: u64, heartbeat: Heartbeat },
-    Leave { node: usize },
+    Leave { node: usize, epoch: i32 },
     Commit { node: usize, epoch: i32, partition: TopicPartition },
     Answer { node: usize, attempt: u64, answer: Answered },
     Names { node: usize, names: BTreeMap<Uuid, Arc<str>> },
@@ -70,7 +70,7 @@ impl World {
             machine: ConsumerMembership::new(
                 MembershipConfig {
                     member_id: Arc::from(format!("m{number}")),
-                    is_static: false,
+                    is_static: number % 2 == 1,
                     retry_backoff: Duration::from_millis(100),
                     retry_backoff_max: Duration::from_millis(1_000),
                 },
@@ -200,7 +200,10 @@ impl World {
                     };
                     self.answer(node, attempt, answer.map_err(ReplyError::Code));
                 }
-                Message::Leave { node } => self.coordinator.remove(&format!("m{node}")),
+                Message::Leave { node, epoch: STATIC_LEAVE_EPOCH } => {
+                    self.coordinator.keep_place(&format!("m{node}"));
+                }
+                Message::Leave { node, .. } => self.coordinator.remove(&format!("m{node}")),
                 Message::Commit { node, epoch, partition } => {
                     let accepted = self.coordinator.commit(&format!("m{node}"), epoch, &partition);
                     let at = self.now;
@@ -246,8 +249,8 @@ impl World {
                 self.request(at, Message::Heartbeat { node: at, attempt, heartbeat });
             }
             Action::Leave { epoch } => {
-                assert_eq!(epoch, LEAVE_EPOCH);
-                self.request(at, Message::Leave { node: at });
+                assert_eq!(epoch, if at % 2 == 1 { STATIC_LEAVE_EPOCH } else { LEAVE_EPOCH });
+                self.request(at, Message::Leave { node: at, epoch });
             }
             Action::Resolve(ids) => {
                 let chaos = now < CHAOS_MS;

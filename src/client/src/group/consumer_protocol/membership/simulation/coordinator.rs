@@ -2,7 +2,7 @@
 //! partition goes to its next owner only after the last one said that it gave it up (the rules of Kafka's
 //! `CurrentAssignmentBuilder`).
 
-use super::super::{Heartbeat, HeartbeatAnswer, IdPartitions, JOIN_EPOCH};
+use super::super::{Heartbeat, HeartbeatAnswer, IdPartitions, JOIN_EPOCH, STATIC_LEAVE_EPOCH};
 use super::topic_id;
 use crate::error::ErrorCode;
 use crate::metadata::TopicPartition;
@@ -38,8 +38,9 @@ struct Member {
 }
 
 impl Coordinator {
+    /// Whether it is a member that did not leave.
     pub(super) fn knows(&self, id: &str) -> bool {
-        self.members.contains_key(id)
+        self.members.get(id).is_some_and(|member| member.epoch != STATIC_LEAVE_EPOCH)
     }
 
     pub(super) fn heartbeat(
@@ -51,9 +52,13 @@ impl Coordinator {
         let owned: Option<Partitions> = heartbeat.owned.as_ref().map(flat);
         if heartbeat.epoch == JOIN_EPOCH {
             assert_eq!(owned, Some(Partitions::new()), "who joins holds nothing");
-            if !self.knows(id) {
-                self.members.insert(id.to_owned(), Member::default());
-                self.retarget();
+            match self.members.get_mut(id) {
+                None => {
+                    self.members.insert(id.to_owned(), Member::default());
+                    self.retarget();
+                }
+                Some(member) if member.epoch == STATIC_LEAVE_EPOCH => member.epoch = JOIN_EPOCH,
+                Some(_) => {}
             }
         } else {
             self.check_epoch(id, heartbeat.epoch, owned.as_ref())?;
@@ -81,6 +86,14 @@ impl Coordinator {
         };
         let mine = member.assigned.iter().chain(&member.revoking).any(known);
         mine.then_some(true).ok_or(())
+    }
+
+    /// A static member leaves: what it has is kept for it until its session is over.
+    pub(super) fn keep_place(&mut self, id: &str) {
+        if let Some(member) = self.members.get_mut(id) {
+            member.epoch = STATIC_LEAVE_EPOCH;
+            member.revoking.clear();
+        }
     }
 
     pub(super) fn remove(&mut self, id: &str) {
