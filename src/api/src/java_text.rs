@@ -92,8 +92,7 @@ pub(crate) fn append_struct(out: &mut Vec<u8>, record: &Struct, strictness: Stri
 
 /// Appends an integer.
 pub fn append_i64(out: &mut Vec<u8>, value: i64) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{value}");
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// As [`append_f64`], with the digits of Java 17 if it is to be as Connect's.
@@ -122,6 +121,10 @@ fn append_decimal_digits(out: &mut Vec<u8>, negative: bool, decimal: &java17::De
 
 /// Appends a double as `Double.toString` gives it (of Java 19 and later: always the shortest digits).
 pub fn append_f64(out: &mut Vec<u8>, value: f64) {
+    // Without an exponent the shortest text is the same everywhere.
+    if (1e-3..1e7).contains(&value.abs()) {
+        return out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    }
     let mut digits = Digits::default();
     // Writing to Digits cannot fail: the longest is 1.7976931348623157e-308.
     let _ = write!(digits, "{:e}", value.abs());
@@ -135,6 +138,9 @@ pub fn append_f64(out: &mut Vec<u8>, value: f64) {
 
 /// Appends a float as `Float.toString` gives it.
 pub fn append_f32(out: &mut Vec<u8>, value: f32) {
+    if (1e-3..1e7).contains(&value.abs()) {
+        return out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    }
     let mut digits = Digits::default();
     let _ = write!(digits, "{:e}", value.abs());
     if !digits.text().contains('.') {
@@ -342,6 +348,32 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{} wrong: {:?}", wrong.len(), &wrong[..wrong.len().min(20)]);
+    }
+
+    /// The short way and the long way give one text.
+    #[test]
+    fn plain_floats_are_the_shortest_digits() {
+        let mut bits = 0x9e37_79b9_7f4a_7c15u64;
+        for _ in 0..20_000 {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let value = (bits >> 11) as f64 / 2f64.powi(53 - (bits % 24) as i32) * 0.0011;
+            let mut out = Vec::new();
+            append_f64(&mut out, value);
+            let text = String::from_utf8(out).unwrap();
+            assert_eq!(text.parse::<f64>().unwrap(), value, "{text}");
+            assert_eq!(text.contains('E'), !(1e-3..1e7).contains(&value), "{text}");
+        }
+        for (value, text) in
+            [(0.001, "0.001"), (9_999_999.0, "9999999.0"), (100.0, "100.0"), (-19.5, "-19.5")]
+        {
+            let mut out = Vec::new();
+            append_f64(&mut out, value);
+            assert_eq!(out, text.as_bytes());
+        }
+        let mut out = Vec::new();
+        append_f32(&mut out, 16_777_216.0);
+        append_f32(&mut out, 0.1);
+        assert_eq!(out, b"1.6777216E70.1");
     }
 
     fn text(value: &Value) -> String {

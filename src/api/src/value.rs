@@ -191,6 +191,9 @@ impl Map {
     /// their number, so that it can be given what a peer sent.
     pub fn from_entries(entries: Vec<(Value, Value)>) -> Self {
         const FEW: usize = 16;
+        if entries.len() <= FEW && has_distinct_texts(&entries) {
+            return Self { entries };
+        }
         let is_repeated = |at: usize| entries[..at].iter().any(|(key, _)| *key == entries[at].0);
         if entries.len() <= FEW && !(1..entries.len()).any(is_repeated) {
             return Self { entries };
@@ -283,6 +286,20 @@ impl Map {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// Whether all keys are strings that differ, as far as their lengths and ends tell.
+fn has_distinct_texts(entries: &[(Value, Value)]) -> bool {
+    let mut seen = 0u64;
+    entries.iter().all(|(key, _)| {
+        let Value::String(text) = key else { return false };
+        let bytes = text.as_bytes();
+        let end = |byte: Option<&u8>| byte.copied().map_or(0, usize::from);
+        let mark = 1u64 << ((bytes.len() * 17 + end(bytes.first()) * 5 + end(bytes.last())) % 64);
+        let is_new = seen & mark == 0;
+        seen |= mark;
+        is_new
+    })
 }
 
 fn is_text(value: &Value, text: &str) -> bool {

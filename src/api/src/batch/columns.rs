@@ -2,7 +2,7 @@
 
 use super::slot::{Row, SchemaId, Slot, Span};
 use super::{RecordBatch, RecordRef};
-use crate::{ConnectError, Failures, Schema, Value, ValueRef};
+use crate::{ConnectError, Failures, Schema, Text, Value, ValueRef};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -77,6 +77,15 @@ impl<'a> RawSlice<'a> {
     /// A part of the bytes as an owned slice of the same buffer. `part` must lie in
     /// [`RawSlice::as_bytes`]; other bytes are copied.
     pub fn share(&self, part: &[u8]) -> Bytes {
+        self.share_bytes(part)
+    }
+
+    /// As [`RawSlice::share`], for a part that was checked to be UTF-8.
+    pub fn share_str(&self, part: &str) -> Text {
+        Text::from_checked(self.share_bytes(part.as_bytes()))
+    }
+
+    fn share_bytes(&self, part: &[u8]) -> Bytes {
         let start = (part.as_ptr() as usize).wrapping_sub(self.whole.as_ptr() as usize);
         match start.checked_add(part.len()) {
             Some(end) if end <= self.whole.len() && !part.is_empty() => self.whole.slice(start..end),

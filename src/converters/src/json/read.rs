@@ -24,6 +24,8 @@ pub(super) struct ReadOptions {
 pub(super) struct Reader<'a> {
     pub(super) lexer: Lexer<'a>,
     raw: RawSlice<'a>,
+    /// The whole document, if it is UTF-8: then its strings need no check of their own.
+    utf8: Option<&'a str>,
     pub(super) options: ReadOptions,
 }
 
@@ -35,7 +37,8 @@ enum Open {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(raw: RawSlice<'a>, options: ReadOptions) -> Self {
-        Self { lexer: Lexer::new(raw.as_bytes()), raw, options }
+        let utf8 = std::str::from_utf8(raw.as_bytes()).ok();
+        Self { lexer: Lexer::new(raw.as_bytes()), raw, utf8, options }
     }
 
     fn lenient(&self) -> bool {
@@ -62,7 +65,10 @@ impl<'a> Reader<'a> {
     /// A string as a slice of the input if it has no escapes.
     pub(super) fn text(&self, text: JsonStr<'a>, start: usize) -> Result<Text> {
         let bytes = match text {
-            JsonStr::Plain(part) => self.raw.share(part),
+            JsonStr::Plain(part) => match self.checked(part) {
+                Some(part) => return Ok(self.raw.share_str(part)),
+                None => self.raw.share(part),
+            },
             JsonStr::Unescaped(bytes) => Bytes::from(bytes),
         };
         Text::from_utf8(bytes).map_err(|e| {
@@ -71,6 +77,14 @@ impl<'a> Reader<'a> {
                 &format!("a string is not valid UTF-8 from its byte {}", e.valid_up_to()),
             )
         })
+    }
+
+    /// A part of a document that is UTF-8 as a whole.
+    #[inline]
+    fn checked(&self, part: &'a [u8]) -> Option<&'a str> {
+        let whole = self.utf8?;
+        let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        whole.get(start..start.checked_add(part.len())?)
     }
 
     /// A value without a schema. Uses a stack of its own: documents may be nested deeply.
@@ -94,7 +108,7 @@ impl<'a> Reader<'a> {
                 }
                 Kind::Object if self.lexer.enter()? => {
                     let key = self.key()?;
-                    open.push(Open::Object(Vec::new(), Some(key)));
+                    open.push(Open::Object(Vec::with_capacity(8), Some(key)));
                     continue;
                 }
                 Kind::Array => Value::Array(Vec::new()),

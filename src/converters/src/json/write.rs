@@ -153,6 +153,10 @@ impl Writer {
 
     /// A key as the name of a member: Jackson's `asText` of what the key is as a value.
     fn name(&self, keys: Option<&Arc<Schema>>, key: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()> {
+        if let (None, ValueRef::String(text)) = (keys, key) {
+            append_string(out, text.as_bytes());
+            return Ok(());
+        }
         let start = out.len();
         self.value(keys, key, out)?;
         if out.get(start) != Some(&b'"') {
@@ -262,6 +266,7 @@ const ESCAPED: [bool; 256] = {
 /// Appends text with quotes and Jackson's escapes; characters past U+FFFF are two escaped surrogates.
 pub(super) fn append_string(out: &mut Vec<u8>, text: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.reserve(text.len() + 2);
     out.push(b'"');
     let mut rest = text;
     while let Some(at) = rest.iter().position(|b| ESCAPED[usize::from(*b)]) {
