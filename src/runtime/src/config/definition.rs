@@ -2,14 +2,17 @@
 //! setting serves parsing, the REST API and the reference page.
 //!
 //! - [`worker`], [`connector`]: the keys. [`check`]: checks that only Connect has.
+//! - `page`: the reference page.
 //! - `sink`: what the topics of a sink must satisfy together.
 //! - [`standalone`], [`distributed`], [`source_connector`], [`sink_connector`]: the keys of one kind together.
 
 mod check;
 mod connector;
+mod page;
 mod sink;
 mod worker;
 
+pub use page::reference_page;
 pub use sink::{SinkTopicKeys, check_sink};
 
 use crossdock_api::config::{ConfigKey, ConfigType, Importance, Recommender, Setting, Validator};
