@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //!
+//! - [`encoding`]: documents in UTF-16 and UTF-32.
 //! - [`lexer`]: the words of JSON. [`read`]: values, with or without a schema. [`logical`]: decimals
 //!   and dates. [`base64`]: bytes.
 //! - [`schema`]: schemas as JSON, both ways. [`cache`]: those seen before.
@@ -13,6 +14,7 @@
 
 mod base64;
 mod cache;
+mod encoding;
 mod error;
 mod lexer;
 mod logical;
@@ -202,6 +204,17 @@ impl JsonConverter {
     }
 
     fn read(&self, raw: RawSlice<'_>) -> std::result::Result<(Option<Arc<Schema>>, Value), ConnectError> {
+        let decoded = encoding::to_utf8(raw.as_bytes(), self.read.strictness);
+        match decoded.map_err(|e| e.into_connect(self.read.strictness))? {
+            Some(utf8) => self.read_utf8(RawSlice::whole(&utf8)),
+            None => self.read_utf8(raw),
+        }
+    }
+
+    fn read_utf8(
+        &self,
+        raw: RawSlice<'_>,
+    ) -> std::result::Result<(Option<Arc<Schema>>, Value), ConnectError> {
         let mut reader = Reader::new(raw, self.read);
         let read = match (&self.fixed_schema, self.envelope) {
             (Some(schema), true) => reader.typed(schema).map(|value| (Some(Arc::clone(schema)), value)),

@@ -65,6 +65,22 @@ fn an_envelope_is_read_in_either_order_and_with_duplicates() {
 }
 
 #[test]
+fn other_encodings_are_told_by_their_first_bytes() {
+    let json = r#"{"schema":{"type":"string"},"payload":"中"}"#;
+    let big: Vec<u8> = json.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let little: Vec<u8> = json.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    for bytes in [big, little] {
+        let (schema, value) = read(&JsonConverter::default(), &bytes).unwrap();
+        assert_eq!(schema.unwrap().kind(), SchemaType::String);
+        assert_eq!(value, Value::String("中".into()));
+    }
+    let half_pair = b"\xfe\xff\0\"\xd8\0\0\"";
+    assert!(read(&plain(), half_pair).unwrap_err().contains("not valid UTF-16"));
+    let replaced = read(&strict(&[("schemas.enable", "false")]), half_pair).unwrap().1;
+    assert_eq!(replaced, Value::String("\u{fffd}".into()));
+}
+
+#[test]
 fn a_schema_seen_before_is_shared() {
     let converter = JsonConverter::default();
     let json = r#"{"schema":{"type":"int8"},"payload":5}"#;
