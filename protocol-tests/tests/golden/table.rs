@@ -13,12 +13,13 @@ struct Counts {
     passed: usize,
     failed: usize,
     known_gap: usize,
+    deviates: usize,
     not_run: usize,
 }
 
 impl Counts {
     fn total(self) -> usize {
-        self.passed + self.failed + self.known_gap + self.not_run
+        self.passed + self.failed + self.known_gap + self.deviates + self.not_run
     }
 }
 
@@ -28,6 +29,7 @@ pub(crate) struct Table {
     areas: BTreeMap<String, Counts>,
     failures: BTreeMap<String, Vec<String>>,
     gaps: BTreeMap<&'static str, usize>,
+    deviations: BTreeMap<&'static str, usize>,
     /// Cases by area and operation.
     not_run: BTreeMap<(String, String), usize>,
     problems: Vec<String>,
@@ -51,6 +53,10 @@ impl Table {
             Some(Verdict::KnownGap(why)) => {
                 counts.known_gap += 1;
                 *self.gaps.entry(why).or_default() += 1;
+            }
+            Some(Verdict::Deviates(why)) => {
+                counts.deviates += 1;
+                *self.deviations.entry(why).or_default() += 1;
             }
             None => {
                 counts.not_run += 1;
@@ -90,6 +96,12 @@ impl fmt::Display for Table {
                 writeln!(f, "  {count:>5}  {why}")?;
             }
         }
+        if !self.deviations.is_empty() {
+            writeln!(f, "\nin the default mode otherwise than Java:")?;
+            for (why, count) in &self.deviations {
+                writeln!(f, "  {count:>5}  {why}")?;
+            }
+        }
         if !self.not_run.is_empty() {
             writeln!(f, "\nnot run, as nothing implements it:")?;
             for ((area, op), count) in &self.not_run {
@@ -102,19 +114,21 @@ impl fmt::Display for Table {
         let mut sum = Counts::default();
         let row = |f: &mut fmt::Formatter<'_>, name: &str, c: &Counts| {
             let (passed, failed, gap, not_run) = (c.passed, c.failed, c.known_gap, c.not_run);
-            writeln!(f, "{name:<24} {passed:>7} {failed:>7} {gap:>10} {not_run:>8} {:>7}", c.total())
+            let (deviates, total) = (c.deviates, c.total());
+            writeln!(f, "{name:<24} {passed:>7} {failed:>7} {gap:>10} {not_run:>8} {deviates:>9} {total:>7}")
         };
-        let head = ("area", "passed", "failed", "known gap", "not run", "total");
+        let head = ("area", "passed", "failed", "known gap", "not run", "deviates", "total");
         writeln!(
             f,
-            "\n{:<24} {:>7} {:>7} {:>10} {:>8} {:>7}",
-            head.0, head.1, head.2, head.3, head.4, head.5
+            "\n{:<24} {:>7} {:>7} {:>10} {:>8} {:>9} {:>7}",
+            head.0, head.1, head.2, head.3, head.4, head.5, head.6
         )?;
         for (area, counts) in &self.areas {
             row(f, area, counts)?;
             sum.passed += counts.passed;
             sum.failed += counts.failed;
             sum.known_gap += counts.known_gap;
+            sum.deviates += counts.deviates;
             sum.not_run += counts.not_run;
         }
         row(f, "all", &sum)

@@ -91,10 +91,9 @@ pub(crate) fn run_transform(case: &Case) -> Option<Verdict> {
     }
     let safe = ran(&plugin, case, false)?;
     Some(match difference(case, &safe) {
-        Some(difference) if deviation(case, &safe).is_none() => {
-            Verdict::Failed(format!("in safe mode: {difference}"))
-        }
-        _ => Verdict::Passed,
+        Some(difference) => deviation(case, &safe)
+            .map_or_else(|| Verdict::Failed(format!("in safe mode: {difference}")), Verdict::Deviates),
+        None => Verdict::Passed,
     })
 }
 
