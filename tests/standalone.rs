@@ -87,12 +87,13 @@ async fn a_sink_finds_its_topics_by_their_names_also_later() {
     assert_eq!(size(&output), expected);
 }
 
-/// Lines of the input that the output lacks.
+/// The first lines of the input that the output lacks. A kill may have cut a line there within a character.
 fn missing(input: &Path, output: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(output).unwrap_or_default();
+    let text = std::fs::read(output).unwrap();
+    let text = String::from_utf8_lossy(&text);
     let written: HashSet<&str> = text.lines().collect();
     let input = std::fs::read_to_string(input).unwrap();
-    input.lines().filter(|line| !written.contains(line)).map(str::to_owned).collect()
+    input.lines().filter(|line| !written.contains(line)).take(20).map(str::to_owned).collect()
 }
 
 /// Kills the worker in the middle of each round's lines, `moment` telling how many bytes of them shall have

@@ -39,9 +39,6 @@ pub use numbers::{
 };
 pub use string::StringConverter;
 
-pub use crossdock_api::Strictness;
-pub use crossdock_api::values::{append_text, parse_string};
-
 use crossdock_api::registry::Plugin;
 use crossdock_api::{Converter, HeaderConverter, Plugins};
 
