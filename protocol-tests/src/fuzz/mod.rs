@@ -3,11 +3,12 @@
 //! - [`TARGETS`]: each has a name, a function that takes any bytes, and seeds to start from. A function ends or
 //!   panics; a panic is a finding. Besides, each asserts what must hold whatever the bytes are.
 //! - [`Mutator`]: a seeded source of damaged seeds.
-//! - `wire`, `peers`, `transforms`: the functions. `seeds`: where the seeds come from.
+//! - `wire`, `peers`, `transforms`, `converters`: the functions. `seeds`: where the seeds come from.
 //!
 //! Two things drive them: the test `fuzz_smoke`, which takes seconds and runs with all tests, and the programs in
 //! `fuzz/` of the repository, for cargo-fuzz, which run as long as they may.
 
+mod converters;
 mod mutator;
 mod peers;
 mod seeds;
@@ -61,6 +62,8 @@ pub const TARGETS: &[Target] = &[
     Target::new("jaas", peers::jaas, seeds::jaas),
     Target::new("stores", peers::stores, seeds::stores),
     Target::new("transforms", transforms::transforms, seeds::transforms),
+    Target::new("converters", converters::converters, converters::converter_seeds),
+    Target::new("values", converters::values, converters::value_seeds),
 ];
 
 /// Runs the target of that name.

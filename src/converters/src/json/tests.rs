@@ -304,3 +304,52 @@ proptest! {
         }
     }
 }
+
+/// KAFKA-8713: null in an optional field that has a default stays null if that is asked for.
+#[test]
+fn kafka_8713_null_is_not_replaced_by_the_default_if_so_asked() {
+    let field = Schema::new(SchemaType::String).optional().with_default(Value::string("d"));
+    let schema = Arc::new(Schema::new(SchemaType::Struct).field("f", Arc::new(field)));
+    let null = Value::Struct(Box::new(Struct::new(Arc::clone(&schema)).unwrap()));
+    for (replaces, written, value) in [("true", "\"d\"", Value::string("d")), ("false", "null", Value::Null)]
+    {
+        let converter = converter(&[("replace.null.with.default", replaces)]);
+        let json = write(&converter, Some(&schema), &null);
+        assert!(json.ends_with(&format!("\"payload\":{{\"f\":{written}}}}}")), "{json}");
+        let (_, Value::Struct(record)) = read(&converter, &json).unwrap() else { panic!() };
+        assert_eq!(record.get_without_default("f").unwrap(), &value, "{json}");
+    }
+}
+
+/// KAFKA-9192: an optional struct that the payload does not have is null.
+#[test]
+fn kafka_9192_a_missing_optional_struct_is_null() {
+    let json = r#"{"schema":{"type":"struct","fields":[{"field":"a","type":"int8"},{"field":"s","type":"struct",
+        "optional":true,"fields":[{"field":"x","type":"string"}]}]},"payload":{"a":1}}"#;
+    for converter in [JsonConverter::default(), strict(&[])] {
+        let (_, Value::Struct(record)) = read(&converter, json).unwrap() else { panic!() };
+        assert_eq!(record.values(), [Value::Int8(1), Value::Null]);
+    }
+}
+
+#[test]
+fn huge_numbers_and_strings_take_bounded_time_and_memory() {
+    let begin = std::time::Instant::now();
+    for number in ["1e+100000000", "-1e-100000000", "1e1000000000", "123456789e99999"] {
+        let plain_outcome = read(&plain(), number);
+        let decimal = format!(
+            r#"{{"schema":{{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","version":1,
+               "parameters":{{"scale":"2"}}}},"payload":{number}}}"#
+        );
+        for outcome in [plain_outcome, read(&converter(&[]), &decimal), read(&strict(&[]), number)] {
+            match outcome {
+                Err(message) => assert!(message.len() < 500, "{message}"),
+                Ok((_, value)) => assert!(format!("{value:?}").len() < 500, "{number}"),
+            }
+        }
+    }
+    let text = "x".repeat(100 << 20);
+    let (_, Value::String(read)) = read(&plain(), format!("\"{text}\"")).unwrap() else { panic!() };
+    assert_eq!(read.as_str().len(), text.len());
+    assert!(begin.elapsed() < std::time::Duration::from_secs(60), "{:?}", begin.elapsed());
+}

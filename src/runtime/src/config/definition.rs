@@ -1,7 +1,7 @@
 //! What every setting of workers and connectors is: type, default, what is valid, and what it does. One definition a
 //! setting serves parsing, the REST API and the reference page.
 //!
-//! - [`worker`], [`connector`]: the keys. [`check`]: checks that only Connect has.
+//! - `worker`, `connector`: the keys. `check`: checks that only Connect has.
 //! - `page`: the reference page.
 //! - `sink`: what the topics of a sink must satisfy together.
 //! - [`standalone`], [`distributed`], [`source_connector`], [`sink_connector`]: the keys of one kind together.
