@@ -171,7 +171,9 @@ step "tests" cargo test --workspace --locked --no-fail-fast
 step "embedding" embedding
 step "quick start" quickstart
 if $long; then
-    step "long tests" cargo test --workspace --release --locked --no-fail-fast -- --ignored
+    # Optimised, but without what takes the linker half an hour.
+    export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+    step "long tests" cargo test --workspace --release --locked --no-fail-fast --target-dir target/long -- --ignored
 fi
 
 printf '\nall tests passed (%d min %d s)\n' $((SECONDS / 60)) $((SECONDS % 60))

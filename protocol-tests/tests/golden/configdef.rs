@@ -38,6 +38,9 @@ pub(crate) fn run(case: &Case) -> Option<Verdict> {
                 "topics": keys.topics,
             })
         }),
+        "construct" if case.class().ends_with("ConnectorConfig") => connector(case, definition_of(case)?),
+        "validate_connector" => definition::enrich(&plugins(), definition_of(case)?, &case.config(), false)
+            .map(|def| json!({"values": validated(case, &def)})),
         "construct" if !case.class().ends_with("ConnectorConfig") => constructed(case, &definition_of(case)?),
         _ => return None,
     };
@@ -189,4 +192,12 @@ fn transformed(case: &Case) -> String {
         found.as_str().map(str::to_owned)
     };
     transformer::transform(case.input()["value"].as_str().unwrap(), lookup)
+}
+
+/// As the constructors of connector configurations: the keys of the connector, then those of its plugins.
+fn connector(case: &Case, def: ConfigDef) -> Result<Json, ConfigError> {
+    let config = case.config();
+    def.parse(&config)?;
+    definition::enrich(&plugins(), def, &config, true)?.parse(&config)?;
+    Ok(json!({"ok": true}))
 }

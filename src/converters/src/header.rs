@@ -69,6 +69,25 @@ mod tests {
         SimpleHeaderConverter::default().parse("t", "h", Some(text)).unwrap().1
     }
 
+    /// Connect takes the beginning for the value and loses the rest.
+    #[test]
+    fn kafka_20892_no_text_is_cut_off() {
+        for text in ["1::2", "1,2", "12]", "true:1"] {
+            assert_eq!(parse(text.as_bytes()), Value::string(text));
+        }
+        let strict = SimpleHeaderConverter { strictness: Strictness::AsConnect };
+        assert_eq!(strict.parse("t", "h", Some(b"1::2")).unwrap().1, Value::Int8(1));
+    }
+
+    /// A small text for a huge number is neither expanded nor slow.
+    #[test]
+    fn kafka_17792_huge_exponents_are_read_at_once() {
+        let begin = std::time::Instant::now();
+        let Value::Decimal(value) = parse(b"1e+100000000") else { panic!() };
+        assert_eq!(value.as_bigint_and_exponent().1, -100_000_000);
+        assert!(begin.elapsed() < std::time::Duration::from_secs(1));
+    }
+
     #[test]
     fn what_only_begins_like_a_value_stays_text() {
         for text in ["14:34:54.346", "[1]x", "[1],[2]", "-7}},[", "1:2", "{\"a\":1}{}"] {

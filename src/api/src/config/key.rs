@@ -34,6 +34,8 @@ pub enum Width {
 #[derive(Debug, Clone)]
 pub struct ConfigKey {
     name: String,
+    /// Length of the prefix that the plugin knows nothing of.
+    prefix: usize,
     kind: ConfigType,
     default: Option<Option<String>>,
     validator: Option<Validator>,
@@ -82,6 +84,7 @@ impl ConfigKey {
     pub fn new(name: &str, kind: ConfigType) -> Self {
         Self {
             name: name.to_owned(),
+            prefix: 0,
             kind,
             default: None,
             validator: None,
@@ -160,6 +163,7 @@ impl ConfigKey {
     pub fn under(mut self, prefix: &str) -> Self {
         self.display_name = Some(self.display_name().to_owned());
         self.name.insert_str(0, prefix);
+        self.prefix += prefix.len();
         self
     }
 
@@ -256,6 +260,8 @@ impl ConfigKey {
 
     /// Checks a value of the key's type.
     pub(super) fn check(&self, setting: &Setting) -> Result<(), ConfigError> {
-        self.validator.as_ref().map_or(Ok(()), |validator| validator.check(&self.name, setting))
+        // A plugin's own checks name its key as the plugin does, as in Connect.
+        let name = self.name.get(self.prefix..).unwrap_or(&self.name);
+        self.validator.as_ref().map_or(Ok(()), |validator| validator.check(name, setting))
     }
 }

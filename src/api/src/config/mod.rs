@@ -17,7 +17,7 @@ pub use key::{ConfigKey, Importance, Width};
 pub use parsed::ParsedConfig;
 pub use types::{ConfigType, Password, Setting};
 pub use validation::{ConfigValue, Recommender};
-pub use validator::Validator;
+pub use validator::{Check, Validator};
 
 use crate::Exception;
 use std::collections::BTreeMap;

@@ -4,6 +4,26 @@ use super::ConfigError;
 use super::types::Setting;
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
+
+/// A check that knows more than the value, such as which plugins there are.
+#[derive(Clone)]
+pub struct Check(Arc<CheckFn>);
+
+type CheckFn = dyn Fn(&str, &Setting) -> Result<(), ConfigError> + Send + Sync;
+
+impl Check {
+    /// A check by a function that gets the key and the value.
+    pub fn new(check: impl Fn(&str, &Setting) -> Result<(), ConfigError> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(check))
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Check")
+    }
+}
 
 /// What a value must satisfy beyond its type. Its text says what is valid, as in Kafka's documentation.
 #[derive(Debug, Clone)]
@@ -21,6 +41,8 @@ pub enum Validator {
     Checked(fn(&str, &Setting) -> Result<(), ConfigError>),
     /// A check of one's own; the error is the reason.
     Custom(fn(&Setting) -> Result<(), String>),
+    /// As [`Self::Checked`], by a function that holds something.
+    Dynamic(Check),
     /// As [`Self::Checked`], with a text that says what is valid.
     Described(&'static str, fn(&str, &Setting) -> Result<(), ConfigError>),
     /// A list without empty items (`ConfigDef.ValidList.anyNonDuplicateValues`). Repeated items count once.
@@ -59,6 +81,7 @@ impl Validator {
         match (self, setting) {
             (Self::All(all), _) => all.iter().try_for_each(|one| one.check(name, setting)),
             (Self::Checked(check) | Self::Described(_, check), _) => check(name, setting),
+            (Self::Dynamic(check), _) => check.0(name, setting),
             (Self::Custom(check), _) => check(setting).or_else(refuse),
             (Self::AtLeast(_) | Self::Between(..) | Self::BetweenDoubles(..), Setting::Null) => {
                 refuse("Value must be non-null".to_owned())
@@ -145,7 +168,11 @@ impl fmt::Display for Validator {
             Self::Between(least, most) => write!(f, "[{least},...,{most}]"),
             Self::BetweenDoubles(least, most) => write!(f, "[{least:?},...,{most:?}]"),
             Self::Described(text, _) => f.write_str(text),
-            Self::Checked(_) | Self::Custom(_) | Self::Items { .. } | Self::ItemsOrNull { .. } => Ok(()),
+            Self::Checked(_)
+            | Self::Custom(_)
+            | Self::Dynamic(_)
+            | Self::Items { .. }
+            | Self::ItemsOrNull { .. } => Ok(()),
             Self::NonEmpty => f.write_str("non-empty string"),
             Self::NonEmptyList => f.write_str("non-empty list"),
             Self::NonEmptyWithoutControls => f.write_str("non-empty string without ISO control characters"),

@@ -2,16 +2,19 @@
 //! setting serves parsing, the REST API and the reference page.
 //!
 //! - `worker`, `connector`: the keys. `check`: checks that only Connect has.
+//! - `enriched`: the keys of transforms and predicates with those of their connector.
 //! - `page`: the reference page.
 //! - `sink`: what the topics of a sink must satisfy together.
 //! - [`standalone`], [`distributed`], [`source_connector`], [`sink_connector`]: the keys of one kind together.
 
 mod check;
 mod connector;
+mod enriched;
 mod page;
 mod sink;
 mod worker;
 
+pub use enriched::enrich;
 pub use page::reference_page;
 pub use sink::{SinkTopicKeys, check_sink};
 
