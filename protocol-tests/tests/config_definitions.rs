@@ -20,6 +20,7 @@ fn ours(class: &str) -> Option<ConfigDef> {
         Some("ConnectorConfig") => definition::any_connector(),
         Some("SourceConnectorConfig") => definition::source_connector(),
         Some("SinkConnectorConfig") => definition::sink_connector(),
+        Some("TopicCreationConfig(default group)") => definition::topic_group_keys("default", None),
         Some(_) => return None,
         None => match plugins.iter().find(|plugin| plugin.class() == class)?.factory() {
             Factory::Converter(make) => make().config_def(),

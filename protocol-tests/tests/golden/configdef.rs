@@ -39,6 +39,7 @@ pub(crate) fn run(case: &Case) -> Option<Verdict> {
             })
         }),
         "construct" if case.class().ends_with("ConnectorConfig") => connector(case, definition_of(case)?),
+        "source_construct" => source(case),
         "validate_connector" => definition::enrich(&plugins(), definition_of(case)?, &case.config(), false)
             .map(|def| json!({"values": validated(case, &def)})),
         "construct" if !case.class().ends_with("ConnectorConfig") => constructed(case, &definition_of(case)?),
@@ -55,7 +56,10 @@ pub(crate) fn run(case: &Case) -> Option<Verdict> {
 fn cut(message: &str) -> &str {
     let end = message.find("the supported algorithms are:").unwrap_or(message.len());
     // What is wrong with a pattern is worded by the JVM.
-    let end = message.find("Invalid regex: ").map_or(end, |at| at + "Invalid regex: ".len());
+    let end = ["Invalid regex: ", "Syntax error in regular expression: "]
+        .iter()
+        .filter_map(|start| message.find(start).map(|at| at + start.len()))
+        .fold(end, usize::min);
     &message[..end]
 }
 
@@ -200,4 +204,30 @@ fn connector(case: &Case, def: ConfigDef) -> Result<Json, ConfigError> {
     def.parse(&config)?;
     definition::enrich(&plugins(), def, &config, true)?.parse(&config)?;
     Ok(json!({"ok": true}))
+}
+
+/// As `SourceConnectorConfig`: topic creation and transactions.
+fn source(case: &Case) -> Result<Json, ConfigError> {
+    let config = case.config();
+    let parsed = definition::source_connector().parse(&config)?;
+    let groups = definition::topic_groups(&config)?;
+    let mut shown = json!({
+        "uses_topic_creation": !groups.is_empty(),
+        "transaction_boundary": parsed.string("transaction.boundary")?.to_lowercase(),
+        "transaction_boundary_interval": match parsed.get("transaction.boundary.interval.ms")? {
+            Setting::Long(interval) => json!(interval),
+            _ => Json::Null,
+        },
+        "offsets_topic": parsed.string_opt("offsets.storage.topic")?,
+    });
+    for group in groups {
+        shown[&group.name] = json!({
+            "include": group.include,
+            "exclude": group.exclude,
+            "replication_factor": group.replication_factor,
+            "partitions": group.partitions,
+            "other": group.configs,
+        });
+    }
+    Ok(shown)
 }

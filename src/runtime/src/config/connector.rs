@@ -304,29 +304,8 @@ fn parse_topic_creation(raw: &ConfigMap) -> Result<Option<TopicCreation>, Config
         let reason = "only the group \"default\" is supported in this version: remove the key";
         return Err(ConfigError::invalid("topic.creation.groups", &raw["topic.creation.groups"], reason));
     }
-    let prefix = "topic.creation.default.";
-    let mut configs = with_prefix(raw, prefix);
-    if configs.is_empty() {
-        return Ok(None);
-    }
-    let mut number = |name: &str| {
-        let key = format!("{prefix}{name}");
-        let text = configs.remove(name).ok_or_else(|| ConfigError::Missing { key: key.clone() })?;
-        match text.trim().parse::<i32>() {
-            Ok(value) if value == -1 || value >= 1 => Ok(value),
-            _ => {
-                Err(ConfigError::invalid(&key, &text, "must be -1, for the broker's default, or at least 1"))
-            }
-        }
-    };
-    let partitions = number("partitions")?;
-    let replication = number("replication.factor")?;
-    let replication_factor = i16::try_from(replication).map_err(|_| {
-        let key = format!("{prefix}replication.factor");
-        ConfigError::invalid(&key, &replication.to_string(), "more than 32767")
-    })?;
-    configs.remove("include");
-    configs.remove("exclude");
+    let Some(default) = definition::topic_groups(raw)?.into_iter().next() else { return Ok(None) };
+    let definition::TopicGroup { partitions, replication_factor, configs, .. } = default;
     Ok(Some(TopicCreation { partitions, replication_factor, configs }))
 }
 

@@ -4,6 +4,7 @@
 //! - `worker`, `connector`: the keys. `check`: checks that only Connect has.
 //! - `enriched`: the keys of transforms and predicates with those of their connector.
 //! - `page`: the reference page.
+//! - `topic_creation`: how topics of sources are created.
 //! - `sink`: what the topics of a sink must satisfy together.
 //! - [`standalone`], [`distributed`], [`source_connector`], [`sink_connector`]: the keys of one kind together.
 
@@ -12,11 +13,13 @@ mod connector;
 mod enriched;
 mod page;
 mod sink;
+mod topic_creation;
 mod worker;
 
 pub use enriched::enrich;
 pub use page::reference_page;
 pub use sink::{SinkTopicKeys, check_sink};
+pub use topic_creation::{TopicGroup, topic_group_keys, topic_groups};
 
 use crossdock_api::config::{ConfigKey, ConfigType, Importance, Recommender, Setting, Validator};
 use crossdock_api::{ConfigDef, ConfigError, ParsedConfig};

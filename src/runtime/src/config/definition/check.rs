@@ -42,6 +42,8 @@ pub(super) const INTERVAL: Validator = Validator::Described("[0,...]", interval)
 
 pub(super) const REGEX: Validator = Validator::Described("valid regex", regex);
 
+pub(super) const PATTERNS: Validator = Validator::Described("non-null string", patterns);
+
 pub(super) const TRANSFORM_ALIASES: Validator =
     Validator::Described("non-null string, unique transformation aliases", aliases);
 
@@ -202,6 +204,15 @@ fn regex(name: &str, value: &Setting) -> Checked {
             Err(error) => refuse(name, value, format!("Invalid regex: {error}")),
         },
         _ => Ok(()),
+    }
+}
+
+fn patterns(name: &str, value: &Setting) -> Checked {
+    let Setting::List(items) = value else { return Validator::NonNull.check(name, value) };
+    let wrong = |item: &String| JavaPattern::new(item).err();
+    match items.iter().filter(|item| !item.is_empty()).find_map(wrong) {
+        Some(error) => refuse(name, value, format!("Syntax error in regular expression: {error}")),
+        None => Ok(()),
     }
 }
 
