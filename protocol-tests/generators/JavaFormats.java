@@ -6,7 +6,7 @@ import java.util.regex.*;
 /**
  * Records what java.util.regex and java.text.SimpleDateFormat of Java 17 do with random patterns and texts: writes
  * the cases of patterns to the first file that is named (protocol-tests/golden/java_regex.jsonl), those of dates to
- * the second (src/transforms/src/java_date/recorded.jsonl). Run with -Duser.timezone=UTC -Duser.language=en -Duser.country=US;
+ * the second (src/api/src/java_date/recorded.jsonl). Run with -Duser.timezone=UTC -Duser.language=en -Duser.country=US;
  * the seed is fixed.
  */
 public class JavaFormats {
@@ -134,6 +134,24 @@ public class JavaFormats {
         out.println(head("parse_date", cls) + ",\"input\":{\"pattern\":" + json(pattern) + ",\"text\":" + json(text) + ",\"century_start\":\"-757382400000\"},\"output\":" + (parsed == null ? "null" : "\"" + parsed.getTime() + "\"") + "}");
     }
 
+    /** Numbers at the ends of what an int and a long hold, and days about the change of the calendar. */
+    static void extremeDate(PrintStream out) {
+        String pattern = pick("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", "yyyy-MM-dd", "HH:mm:ss.SSS'Z'", "y-D H", "y-w-u", "G y-M-d", "y-M-d H:m:s.S", "y-M-W-u", "yy-MM-dd");
+        StringBuilder text = new StringBuilder();
+        for (String part : pattern.replace("'T'", "T").replace("'Z'", "Z").split("(?<=[^a-zA-Z])|(?=[^a-zA-Z])|(?<=T)|(?=T)|(?=Z)")) {
+            if (!part.matches("[GyMdHmsSDwuW]+")) { text.append(part); continue; }
+            if (part.equals("G")) { text.append(pick("AD", "BC")); continue; }
+            text.append(pick("1", "10", "14", "15", "24", "59", "288", "1582", "1582", "1583", "1581", "0", "-1", "-99", "1E3",
+                "2147483647", "-2147483648", "2147483648", "4294967295", "99999999999", "99999999999999999999", "" + RANDOM.nextInt(), "" + RANDOM.nextInt(3000)));
+        }
+        SimpleDateFormat format = new SimpleDateFormat(pattern);
+        format.setTimeZone(TimeZone.getTimeZone("UTC"));
+        format.set2DigitYearStart(new Date(-757382400000L));
+        Date parsed;
+        try { parsed = format.parse(text.toString()); } catch (ParseException e) { parsed = null; }
+        out.println(head("parse_date", "java.text.SimpleDateFormat") + ",\"input\":{\"pattern\":" + json(pattern) + ",\"text\":" + json(text.toString()) + ",\"century_start\":\"-757382400000\"},\"output\":" + (parsed == null ? "null" : "\"" + parsed.getTime() + "\"") + "}");
+    }
+
     public static void main(String[] args) throws Exception {
         Locale.setDefault(Locale.US);
         PrintStream out = new PrintStream(new FileOutputStream(args[0]), false, "US-ASCII");
@@ -141,6 +159,7 @@ public class JavaFormats {
         out.close();
         out = new PrintStream(new FileOutputStream(args[1]), false, "US-ASCII");
         for (int i = 0; i < 700; i++) date(out);
+        for (int i = 0; i < 300; i++) extremeDate(out);
         out.close();
     }
 }

@@ -5,6 +5,7 @@
 
 mod java17;
 
+use crate::java_date::calendar::{Date, date_of};
 use crate::{Map, Strictness, Struct, Value, ValueRef};
 use bigdecimal::BigDecimal;
 use std::borrow::Cow;
@@ -264,35 +265,13 @@ fn append_date(out: &mut Vec<u8>, ms: i64) {
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let day = ms.div_euclid(86_400_000);
     let second = ms.rem_euclid(86_400_000) / 1000;
-    let (year, month, date) = civil_date(day);
+    let Date { year, month, day: date } = date_of(day);
     let weekday = WEEKDAYS[day.rem_euclid(7) as usize];
     // Years before 1 are counted backwards, without a sign.
     let year = if year > 0 { year } else { 1 - year };
-    let month = MONTHS[(month - 1) as usize];
+    let month = MONTHS[month as usize];
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     let _ = write!(out, "{weekday} {month} {date:02} {hour:02}:{minute:02}:{second:02} UTC {year}");
-}
-
-/// Year, month 1–12 and day of the month of a day since 1970-01-01. Years are counted from 1 March, so
-/// that the leap day is the last of a year.
-fn civil_date(day: i64) -> (i64, i64, i64) {
-    const GREGORIAN_FROM: i64 = -141_427;
-    let (year, day_of_year) = if day >= GREGORIAN_FROM {
-        let shifted = day + 719_468;
-        let era = shifted.div_euclid(146_097);
-        let in_era = shifted.rem_euclid(146_097);
-        let year = (in_era - in_era / 1460 + in_era / 36_524 - in_era / 146_096) / 365;
-        (year + era * 400, in_era - (365 * year + year / 4 - year / 100))
-    } else {
-        let shifted = day + 719_470;
-        let in_cycle = shifted.rem_euclid(1461);
-        let year = (in_cycle - in_cycle / 1460) / 365;
-        (year + shifted.div_euclid(1461) * 4, in_cycle - 365 * year)
-    };
-    let from_march = (5 * day_of_year + 2) / 153;
-    let date = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (if month <= 2 { year + 1 } else { year }, month, date)
 }
 
 /// Decodes UTF-8 as `new String(bytes, UTF_8)` does: what is malformed becomes U+FFFD. It differs from

@@ -10,6 +10,7 @@
 //! - [`converter`], [`transform`]: what happens to batches between a task and Kafka.
 //! - [`config`]: one definition a setting gives validation, REST output and reference pages.
 //! - [`registry`]: Java class names and short names, mapped to plugins.
+//! - [`java_date`]: dates as text, as `java.text.SimpleDateFormat` reads and writes them.
 //! - [`java_number`]: numbers as Java reads and narrows them.
 //! - [`java_text`]: values as text, as Java writes them. [`values`]: values out of text, and between types.
 //! - [`projector`]: values carried over to a newer schema.
@@ -33,6 +34,7 @@ pub mod batch;
 pub mod config;
 pub mod converter;
 mod error;
+pub mod java_date;
 pub mod java_number;
 pub mod java_text;
 pub mod projector;

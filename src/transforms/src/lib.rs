@@ -5,7 +5,7 @@
 //! - `definition`: what each transform implements, and how one implementation serves `…$Key` and `…$Value`.
 //! - `catalogue`: the entries that are registered. `page`: the reference page `docs/transforms.md`, from them.
 //! - `field_path`, `fields`, `number`, `require`, `schema_cache`: what several transforms need.
-//! - `java_date`, `java_pattern`: formats of Java that settings are written in.
+//! - `java_pattern`: regular expressions of Java in settings.
 //! - `debezium`: the transforms of Debezium that are most used.
 //! - one module a transform, and `predicates`.
 //!
@@ -27,7 +27,6 @@ mod debezium;
 mod definition;
 mod field_path;
 mod fields;
-mod java_date;
 mod java_pattern;
 mod number;
 mod page;

@@ -2,11 +2,11 @@
 
 use crate::definition::Transformation;
 use crate::fields::{REPLACE_NULL, StructSchema, replace_null_key};
-use crate::java_date::DateFormat;
 use crate::require;
 use crate::schema_cache::SchemaCache;
 use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance, Validator};
+use crossdock_api::java_date::DateFormat;
 use crossdock_api::{
     Column, ConfigDef, ConfigError, ConnectError, Exception, Map, Outcome, ParsedConfig, RecordMut, Schema,
     SchemaType, Struct, Text, Value, ValueRef,

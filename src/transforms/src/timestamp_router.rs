@@ -1,9 +1,9 @@
 //! `TimestampRouter`: another topic, by the record's timestamp.
 
 use crate::definition::Transformation;
-use crate::java_date::{DateFormat, illegal};
 use crossdock_api::Strictness;
 use crossdock_api::config::{ConfigKey, Importance};
+use crossdock_api::java_date::{DateFormat, illegal};
 use crossdock_api::{Column, ConfigDef, ConfigError, ConnectError, Outcome, ParsedConfig, RecordMut};
 
 const TOPIC: &str = "${topic}";

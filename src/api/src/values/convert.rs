@@ -1,7 +1,7 @@
 //! Values of one type as those of another, with Connect's rules and messages.
 
-use super::time::day_of;
 use super::{append_text_as, number, parse_string};
+use crate::java_date::calendar;
 use crate::java_number::{decimal_to_f64, decimal_to_i64};
 use crate::{
     BigDecimal, ConnectError, Exception, LogicalType, Schema, SchemaBuilder, SchemaType, Strictness, Text,
@@ -220,7 +220,7 @@ impl Values {
         const OUR_ERA: i64 = -62_135_769_600_000;
         let time = ms.rem_euclid(DAY_MS);
         if self.strictness == Strictness::AsConnect && ms < OUR_ERA {
-            return day_of(-1969, 1, 1) * DAY_MS + time;
+            return calendar::first_of(-1969, 0) * DAY_MS + time;
         }
         time
     }

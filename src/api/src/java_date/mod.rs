@@ -16,7 +16,7 @@
 #[cfg(test)]
 mod tests;
 
-mod calendar;
+pub(crate) mod calendar;
 mod fields;
 mod format;
 mod number;
@@ -24,13 +24,13 @@ mod parse;
 mod pattern;
 mod zone;
 
-use crossdock_api::{ConnectError, Exception};
+use crate::{ConnectError, Exception};
 use pattern::Part;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]
-pub(crate) struct DateFormat {
+pub struct DateFormat {
     pattern: String,
     parts: Vec<Part>,
     /// Years of two digits are in the hundred years from here; milliseconds since the epoch.
@@ -43,24 +43,24 @@ impl DateFormat {
     /// # Errors
     /// A letter without a meaning, or a quotation without an end: Java's `IllegalArgumentException`, with its
     /// message.
-    pub(crate) fn new(pattern: &str) -> Result<Self, String> {
+    pub fn new(pattern: &str) -> Result<Self, String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         Self::at(pattern, i64::try_from(now).unwrap_or(i64::MAX))
     }
 
     /// As [`DateFormat::new`], with the time that is now, in milliseconds since the epoch.
-    pub(crate) fn at(pattern: &str, now: i64) -> Result<Self, String> {
+    pub fn at(pattern: &str, now: i64) -> Result<Self, String> {
         let parts = pattern::compile(pattern)?;
         Ok(Self { pattern: pattern.to_owned(), parts, century_start: calendar::years_before(now, 80) })
     }
 
     /// The pattern as given.
-    pub(crate) fn pattern(&self) -> &str {
+    pub fn pattern(&self) -> &str {
         &self.pattern
     }
 }
 
 /// The error that a wrong pattern becomes where Java compiles it only for a record.
-pub(crate) fn illegal(message: &str) -> ConnectError {
+pub fn illegal(message: &str) -> ConnectError {
     ConnectError::bad_record(message).with_exception(Exception::IllegalArgument)
 }

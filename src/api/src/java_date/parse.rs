@@ -1,13 +1,13 @@
 //! From text to a time.
 
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, wrapped};
 use super::format::{DAYS, MONTHS, SHORT};
 use super::pattern::{Letter, Part};
 use super::{DateFormat, calendar, number, zone};
 
 impl DateFormat {
     /// The time in milliseconds since the epoch, if the text begins with what the pattern describes.
-    pub(crate) fn parse(&self, text: &str) -> Option<i64> {
+    pub fn parse(&self, text: &str) -> Option<i64> {
         let text: Vec<char> = text.chars().collect();
         let mut parsing = Parsing {
             text: &text,
@@ -98,7 +98,7 @@ impl Parsing<'_> {
                 let field = if letter == Letter::Year { Field::Year } else { Field::WeekYear };
                 (field, self.year(count, value, at, after))
             }
-            Letter::Month => (Field::Month, value - 1),
+            Letter::Month => (Field::Month, wrapped(value - 1)),
             Letter::Hour1To24 => (Field::HourOfDay, if value == 24 { 0 } else { value }),
             Letter::Hour1To12 => (Field::Hour, if value == 12 { 0 } else { value }),
             Letter::Hour0To23 => (Field::HourOfDay, value),

@@ -1,7 +1,7 @@
 //! Fields that were parsed, and the time that they make. Mirrors which of them `java.util.Calendar` looks at: the
 //! ones that were set last.
 
-use super::calendar::{DAY, Rule, by_rule, first_of, on_or_before};
+use super::calendar::{CUTOVER_YEAR, DAY, Rule, by_rule, first_of, on_or_before};
 
 /// What a part of a pattern sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,21 @@ pub(super) enum Field {
     Zone,
 }
 
+/// Fields that say together which day of a year it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Selected {
+    DayOfMonth,
+    DayOfWeekInMonth,
+    DayOfYear,
+    WeekOfMonth,
+    WeekOfYear,
+}
+
+/// As an `int` of Java.
+pub(super) fn wrapped(value: i64) -> i64 {
+    i64::from(value as i32)
+}
+
 const COUNT: usize = Field::Zone as usize + 1;
 
 /// Values, and when each was set: 0 is never.
@@ -47,8 +62,10 @@ impl Fields {
     }
 
     pub(super) fn add_years(&mut self, years: i64) {
-        self.values[Field::Year as usize] += years;
-        self.values[Field::WeekYear as usize] += years;
+        for field in [Field::Year, Field::WeekYear] {
+            let value = &mut self.values[field as usize];
+            *value = wrapped(*value + years);
+        }
     }
 
     fn stamp(&self, field: Field) -> u32 {
@@ -71,10 +88,11 @@ impl Fields {
 
     /// Milliseconds since the epoch. What does not fit wraps around, as in Java.
     pub(super) fn time(&self) -> i64 {
-        let is_week_date = self.stamp(Field::WeekYear) > self.stamp(Field::Year);
-        let days = if is_week_date { self.week_date() } else { self.days() };
         let minutes = self.hours() * 60 + self.or_zero(Field::Minute);
         let of_day = (minutes * 60 + self.or_zero(Field::Second)) * 1_000 + self.or_zero(Field::Millisecond);
+        let (more, of_day) = (of_day.div_euclid(DAY), of_day.rem_euclid(DAY));
+        let is_week_date = self.stamp(Field::WeekYear) > self.stamp(Field::Year);
+        let days = if is_week_date { self.week_date() + more } else { self.days(more) };
         days.wrapping_mul(DAY).wrapping_add(of_day).wrapping_sub(self.or_zero(Field::Zone))
     }
 
@@ -106,16 +124,22 @@ impl Fields {
         start + day - 1 + 7 * (week - 1)
     }
 
-    fn days(&self) -> i64 {
+    /// Days since the epoch, with those that the time of day adds.
+    fn days(&self, more: i64) -> i64 {
         let mut year = self.get(Field::Year).unwrap_or(1970);
         if self.get(Field::Era) == Some(0) {
-            year = 1 - year;
+            year = wrapped(1 - year);
         }
-        by_rule(year, |rule| self.days_by(rule, year))
+        let selected = self.selected();
+        let days = |rule| self.days_by(rule, year, selected) + more;
+        if year == CUTOVER_YEAR && matches!(selected, Selected::DayOfYear | Selected::WeekOfYear) {
+            return days(Rule::Julian);
+        }
+        by_rule(year, days)
     }
 
-    fn days_by(&self, rule: Rule, year: i64) -> i64 {
-        let day_of_week = self.get(Field::DayOfWeek).map(|day| day - 1);
+    /// The fields that say which day it is.
+    fn selected(&self) -> Selected {
         let mut of_month = self.stamp(Field::DayOfMonth);
         let of_year = self.stamp(Field::DayOfYear);
         let mut week_of_month = self.both(Field::WeekOfMonth, Field::DayOfWeek);
@@ -133,9 +157,8 @@ impl Fields {
             best = of_month;
         }
         let after_weeks = |field: Field| self.stamp(field) >= self.stamp(Field::WeekOfYear);
-        let first = rule.first_of(year, self.or_zero(Field::Month));
         if best == of_month {
-            return first + self.get(Field::DayOfMonth).unwrap_or(1) - 1;
+            return Selected::DayOfMonth;
         }
         let by_week = best == week_of_month && after_weeks(Field::WeekOfMonth);
         let by_day = best == in_month && after_weeks(Field::DayOfWeekInMonth);
@@ -145,31 +168,45 @@ impl Fields {
             } else {
                 best == week_of_month
             };
-            if prefers_week {
-                return in_week(first, day_of_week, self.or_zero(Field::WeekOfMonth));
+            return if prefers_week { Selected::WeekOfMonth } else { Selected::DayOfWeekInMonth };
+        }
+        if best == of_year { Selected::DayOfYear } else { Selected::WeekOfYear }
+    }
+
+    fn days_by(&self, rule: Rule, year: i64, selected: Selected) -> i64 {
+        let day_of_week = self.get(Field::DayOfWeek).map(|day| wrapped(day - 1));
+        let first = |months: i64| {
+            // Java keeps the year in an int.
+            let month = self.or_zero(Field::Month);
+            rule.first_of(wrapped(year + month.div_euclid(12)), month.rem_euclid(12) + months)
+        };
+        match selected {
+            Selected::DayOfMonth => first(0) + self.get(Field::DayOfMonth).unwrap_or(1) - 1,
+            Selected::WeekOfMonth => {
+                let weeks = wrapped(7 * wrapped(self.or_zero(Field::WeekOfMonth) - 1));
+                in_first_week(first(0), day_of_week) + weeks
             }
-            let length = rule.first_of(year, self.or_zero(Field::Month) + 1) - first;
-            return self.day_of_week_in_month(first, length, day_of_week.unwrap_or(0));
+            Selected::DayOfWeekInMonth => {
+                self.day_of_week_in_month(first(0), first(1) - first(0), day_of_week.unwrap_or(0))
+            }
+            Selected::DayOfYear => rule.first_of(year, 0) + self.or_zero(Field::DayOfYear) - 1,
+            Selected::WeekOfYear => {
+                in_first_week(rule.first_of(year, 0), day_of_week) + 7 * (self.or_zero(Field::WeekOfYear) - 1)
+            }
         }
-        let first = rule.first_of(year, 0);
-        if best == of_year {
-            return first + self.or_zero(Field::DayOfYear) - 1;
-        }
-        in_week(first, day_of_week, self.or_zero(Field::WeekOfYear))
     }
 
     fn day_of_week_in_month(&self, first: i64, length: i64, day_of_week: i64) -> i64 {
         let number = self.get(Field::DayOfWeekInMonth).unwrap_or(1);
         if number >= 0 {
-            return on_or_before(first + 7 * number - 1, day_of_week);
+            return on_or_before(first + wrapped(7 * number) - 1, day_of_week);
         }
-        on_or_before(first + length + 7 * (number + 1) - 1, day_of_week)
+        on_or_before(first + wrapped(length + wrapped(7 * (number + 1))) - 1, day_of_week)
     }
 }
 
-/// The day of the week (from 0) in a week (from 1) of the year or month that begins at `first`.
-fn in_week(first: i64, day_of_week: Option<i64>, week: i64) -> i64 {
+/// The day of the week (from 0) in the first week of the year or month that begins at `first`.
+fn in_first_week(first: i64, day_of_week: Option<i64>) -> i64 {
     let start = on_or_before(first, 0);
-    let day = day_of_week.map_or(start, |day| on_or_before(start + 6, day.rem_euclid(7)));
-    day + 7 * (week - 1)
+    day_of_week.map_or(start, |day| on_or_before(start + 6, day.rem_euclid(7)))
 }

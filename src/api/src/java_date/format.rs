@@ -27,7 +27,7 @@ pub(super) const SHORT: usize = 3;
 
 impl DateFormat {
     /// The text of a time, in milliseconds since the epoch.
-    pub(crate) fn format(&self, time: i64) -> String {
+    pub fn format(&self, time: i64) -> String {
         let mut out = String::new();
         for part in &self.parts {
             match part {

@@ -4,15 +4,17 @@
 pub(super) const DAY: i64 = 86_400_000;
 /// The first day of the Gregorian calendar, 1582-10-15, in days since the epoch.
 const CUTOVER: i64 = -141_427;
+/// Its year.
+pub(super) const CUTOVER_YEAR: i64 = 1582;
 
 /// A day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Date {
-    pub(super) year: i64,
+pub(crate) struct Date {
+    pub(crate) year: i64,
     /// 0 to 11.
-    pub(super) month: i64,
+    pub(crate) month: i64,
     /// From 1.
-    pub(super) day: i64,
+    pub(crate) day: i64,
 }
 
 /// Days since the epoch of the first of a month (0 to 11).
@@ -55,7 +57,7 @@ impl Rule {
 
 /// The days that fields of a year make, by the rule of that time.
 pub(super) fn by_rule(year: i64, days: impl Fn(Rule) -> i64) -> i64 {
-    if year >= 1582 {
+    if year >= CUTOVER_YEAR {
         let late = days(Rule::Gregorian);
         if late >= CUTOVER {
             return late;
@@ -65,12 +67,12 @@ pub(super) fn by_rule(year: i64, days: impl Fn(Rule) -> i64) -> i64 {
 }
 
 /// Days since the epoch of the first of a month.
-pub(super) fn first_of(year: i64, month: i64) -> i64 {
+pub(crate) fn first_of(year: i64, month: i64) -> i64 {
     by_rule(year, |rule| rule.first_of(year, month))
 }
 
 /// The date of a day since the epoch.
-pub(super) fn date_of(days: i64) -> Date {
+pub(crate) fn date_of(days: i64) -> Date {
     let is_gregorian = days >= CUTOVER;
     let (year, day_of_year) = if is_gregorian {
         let shifted = days + 719_468;
