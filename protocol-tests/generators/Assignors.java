@@ -1,6 +1,9 @@
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -25,8 +28,16 @@ import org.apache.kafka.common.TopicPartition;
  * number of cases and a seed. A case is one line of words: the assignor; topics as name=racks of partition 0/racks of
  * partition 1/..., each rack a letter; members as id:instance:rack:topics:owned:generation; then the assignment as
  * id>partitions. Partitions are written topic-number and separated by commas; an empty field is nothing.
+ *
+ * The sticky strategies have three parts more: the assignment that the group ends with when all that is settled is
+ * Kafka's own doing (equal to the first for the eager strategy), after how many rounds, and the fewest and the most
+ * partitions that members give up until then, over ORDERS ways to name the members: names decide the order in which
+ * Kafka looks at them.
  */
 public class Assignors {
+    private static final int ORDERS = 20;
+    private static final int ROUNDS = 20;
+
     public static void main(String[] args) {
         Random random = new Random(Long.parseLong(args[1]));
         String[] kinds = {"range", "roundrobin", "sticky", "cooperative-sticky"};
@@ -70,6 +81,7 @@ public class Assignors {
         int size = 1 + random.nextInt(7);
         Map<Integer, Integer> owners = new HashMap<>();
         Map<String, Subscription> members = new HashMap<>();
+        Map<Subscription, List<TopicPartition>> had = new IdentityHashMap<>();
         Set<String> subscribed = new TreeSet<>();
         for (int member = 0; member < size; member++) {
             String id = "m" + (member * 37 + random.nextInt(37));
@@ -102,15 +114,102 @@ public class Assignors {
             Subscription subscription = subscription(kind, wants, owned, generation, rack);
             subscription.setGroupInstanceId(Optional.ofNullable(instance));
             members.put(id, subscription);
+            had.put(subscription, owned);
             line.append(' ').append(id).append(':').append(instance == null ? "" : instance).append(':')
                 .append(rack == null ? "" : rack).append(':').append(String.join(",", wants)).append(':')
                 .append(words(owned)).append(':').append(generation);
         }
         line.append(" |");
         topics.keySet().retainAll(subscribed);
-        Map<String, List<TopicPartition>> assignment = new TreeMap<>(assignor(kind).assignPartitions(topics, members));
-        assignment.forEach((id, partitions) -> line.append(' ').append(id).append('>').append(words(partitions)));
+        append(line, assignor(kind).assignPartitions(topics, members));
+        if (kind.endsWith("sticky")) {
+            line.append(" |");
+            Settled settled = settle(kind, topics, members);
+            append(line, settled.assignment);
+            line.append(" | ").append(settled.rounds);
+            line.append(" | ").append(givenUpInAnyOrder(kind, topics, members, had));
+        }
         return line.toString();
+    }
+
+    private static void append(StringBuilder line, Map<String, List<TopicPartition>> assignment) {
+        Map<String, List<TopicPartition>> sorted = new TreeMap<>(assignment);
+        sorted.forEach((id, partitions) -> line.append(' ').append(id).append('>').append(words(partitions)));
+    }
+
+    private record Settled(Map<String, List<TopicPartition>> assignment, int rounds) { }
+
+    /** Rounds until nothing changes any more: each member goes into the next one with what it was given. */
+    private static Settled settle(String kind, Map<String, List<PartitionInfo>> topics,
+                                  Map<String, Subscription> members) {
+        // Whoever reads user data moves on within it.
+        members.values().stream().filter(m -> m.userData() != null).forEach(m -> m.userData().rewind());
+        Map<String, List<TopicPartition>> before = sorted(assignor(kind).assignPartitions(copy(topics), members));
+        if (kind.equals("sticky")) {
+            return new Settled(before, 1);
+        }
+        for (int round = 1; round < ROUNDS; round++) {
+            Map<String, Subscription> next = new HashMap<>();
+            for (Map.Entry<String, Subscription> member : members.entrySet()) {
+                Subscription old = member.getValue();
+                List<TopicPartition> owned = before.get(member.getKey());
+                Subscription now = new Subscription(old.topics(), null, owned, 5 + round, old.rackId());
+                now.setGroupInstanceId(old.groupInstanceId());
+                next.put(member.getKey(), now);
+            }
+            // A new one: the leader of the next round may be another.
+            Map<String, List<TopicPartition>> after = sorted(assignor(kind).assignPartitions(copy(topics), next));
+            if (after.equals(before)) {
+                return new Settled(before, round);
+            }
+            before = after;
+        }
+        throw new IllegalStateException("not settled after " + ROUNDS + " rounds");
+    }
+
+    private static String givenUpInAnyOrder(String kind, Map<String, List<PartitionInfo>> topics,
+                                            Map<String, Subscription> members,
+                                            Map<Subscription, List<TopicPartition>> had) {
+        Random order = new Random(1);
+        int fewest = Integer.MAX_VALUE;
+        int most = 0;
+        for (int at = 0; at < ORDERS; at++) {
+            List<String> names = new ArrayList<>();
+            for (int name = 0; name < members.size(); name++) {
+                names.add("m" + order.nextInt(1000) + "-" + name);
+            }
+            Collections.shuffle(names, order);
+            Map<String, Subscription> renamed = new HashMap<>();
+            for (Subscription subscription : new TreeMap<>(members).values()) {
+                renamed.put(names.remove(0), subscription);
+            }
+            Map<String, List<TopicPartition>> settled = settle(kind, topics, renamed).assignment;
+            int givenUp = 0;
+            for (Map.Entry<String, Subscription> member : renamed.entrySet()) {
+                for (TopicPartition partition : had.get(member.getValue())) {
+                    boolean wanted = member.getValue().topics().contains(partition.topic());
+                    if (wanted && !settled.get(member.getKey()).contains(partition)) {
+                        givenUp++;
+                    }
+                }
+            }
+            fewest = Math.min(fewest, givenUp);
+            most = Math.max(most, givenUp);
+        }
+        return fewest + "-" + most;
+    }
+
+    /** Assignors may change the map that they are given. */
+    private static Map<String, List<PartitionInfo>> copy(Map<String, List<PartitionInfo>> topics) {
+        return new TreeMap<>(topics);
+    }
+
+    private static Map<String, List<TopicPartition>> sorted(Map<String, List<TopicPartition>> assignment) {
+        Map<String, List<TopicPartition>> sorted = new TreeMap<>();
+        Comparator<TopicPartition> order = Comparator.comparing(TopicPartition::topic)
+            .thenComparing(TopicPartition::partition);
+        assignment.forEach((id, partitions) -> sorted.put(id, partitions.stream().sorted(order).toList()));
+        return sorted;
     }
 
     private static Subscription subscription(String kind, Set<String> wants, List<TopicPartition> owned, int generation,
