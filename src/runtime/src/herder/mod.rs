@@ -1,0 +1,46 @@
+//! What the REST API and embedders can ask of a worker: [`Herder`], and the answers' shapes.
+//!
+//! The shapes serialize to the bodies of Connect's REST API
+//! (`org.apache.kafka.connect.runtime.rest.entities`), one file for each concern.
+
+mod error;
+mod info;
+mod requests;
+mod status;
+
+use async_trait::async_trait;
+
+pub use error::HerderError;
+pub use info::{ConnectorInfo, ConnectorKind, ServerInfo, TaskId, TaskInfo};
+pub use requests::RestartRequest;
+pub use status::{ConnectorState, ConnectorStatus, State, TaskStatus};
+
+/// Governs the connectors of a worker, alone (standalone) or in a group. Mirrors
+/// `org.apache.kafka.connect.runtime.Herder`. All methods may be called at any time from any task and
+/// are cancel-safe: a restart that was begun is carried through.
+#[async_trait]
+pub trait Herder: Send + Sync {
+    /// Version, commit and the Kafka cluster's id. The id is waited for a few seconds, then null.
+    async fn server_info(&self) -> ServerInfo;
+
+    /// Names of all connectors, sorted.
+    async fn connectors(&self) -> Result<Vec<String>, HerderError>;
+
+    /// Config, tasks and type of a connector.
+    async fn connector_info(&self, connector: &str) -> Result<ConnectorInfo, HerderError>;
+
+    /// State of a connector and its tasks.
+    async fn connector_status(&self, connector: &str) -> Result<ConnectorStatus, HerderError>;
+
+    /// The configs of a connector's tasks, in the order of their numbers.
+    async fn task_configs(&self, connector: &str) -> Result<Vec<TaskInfo>, HerderError>;
+
+    /// State of one task.
+    async fn task_status(&self, connector: &str, task: u32) -> Result<TaskStatus, HerderError>;
+
+    /// Stops one task, if it runs, and starts it again.
+    async fn restart_task(&self, connector: &str, task: u32) -> Result<(), HerderError>;
+
+    /// Stops a connector, if it runs, and starts it again, as the request says also with tasks.
+    async fn restart_connector(&self, connector: &str, request: RestartRequest) -> Result<(), HerderError>;
+}
