@@ -11,6 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, Parser)]
 #[command(name = "kafka")]
 struct Arguments {
+    /// Another version of Apache Kafka, such as 3.9.1
+    #[arg(long)]
+    kafka_version: Option<String>,
     /// Port of the first node; the others take the following ones [default: free ones]
     #[arg(long)]
     port: Option<u16>,
@@ -51,6 +54,9 @@ async fn run(arguments: Arguments) -> Result<(), KafkaError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
     let mut builder = Kafka::builder().nodes(arguments.nodes).heap_mb(arguments.heap_mb);
+    if let Some(version) = arguments.kafka_version {
+        builder = builder.version(version);
+    }
     if let Some(port) = arguments.port {
         builder = builder.port(port);
     }

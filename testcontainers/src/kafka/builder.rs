@@ -2,7 +2,7 @@
 
 use super::cluster::{Cluster, Runtime};
 use super::error::KafkaError;
-use super::{ClusterPlan, Kafka};
+use super::{ClusterPlan, KAFKA_VERSION, Kafka};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ const ATTEMPTS: usize = 4;
 #[derive(Debug, Clone)]
 #[must_use = "nothing runs before `start`"]
 pub struct KafkaBuilder {
+    version: Option<String>,
     nodes: usize,
     heap_mb: u32,
     port: Option<u16>,
@@ -26,6 +27,7 @@ pub struct KafkaBuilder {
 impl Default for KafkaBuilder {
     fn default() -> Self {
         Self {
+            version: None,
             nodes: 1,
             heap_mb: 512,
             port: None,
@@ -39,6 +41,15 @@ impl Default for KafkaBuilder {
 }
 
 impl KafkaBuilder {
+    /// Another version of Apache Kafka than [`KAFKA_VERSION`], from 3.3.0 on, such as `3.9.1`. It cannot be chosen
+    /// while `CROSSDOCK_KAFKA_HOME` names the jars. Tools have the class names of that version.
+    ///
+    /// [`KAFKA_VERSION`]: crate::KAFKA_VERSION
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
     /// How many nodes form the cluster, 1 (the default) to 9; each is both broker and controller.
     /// Internal topics have three replicas if there are as many nodes.
     pub fn nodes(mut self, nodes: usize) -> Self {
@@ -112,7 +123,7 @@ impl KafkaBuilder {
                 expected: "from 1 to 9",
             });
         }
-        let runtime = Runtime::find().await?;
+        let runtime = Runtime::find(self.version.as_deref()).await?;
         let mut attempt = 1;
         loop {
             match self.attempt(runtime.clone()).await {
@@ -126,6 +137,7 @@ impl KafkaBuilder {
 
     async fn attempt(&self, runtime: Runtime) -> Result<Kafka, KafkaError> {
         let mut plan = ClusterPlan::new(self.nodes, self.port, self.properties.clone())?;
+        plan.version = self.version.as_deref().unwrap_or(KAFKA_VERSION).to_owned();
         plan.node_properties = self.node_properties.clone();
         plan.heap_mb = self.heap_mb;
         plan.quick_compiler = self.quick_compiler;

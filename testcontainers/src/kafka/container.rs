@@ -6,7 +6,7 @@
 
 use super::error::{KafkaError, tail};
 use super::properties::{self, Wiring};
-use super::{ClusterPlan, KAFKA_VERSION, ToolOutput, run_tool};
+use super::{ClusterPlan, ToolOutput, run_tool};
 use crate::guard::AtEnd;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -65,6 +65,7 @@ pub(crate) struct ContainerCluster {
     engine: ContainerEngine,
     /// Names of containers begin with it; it is also the network's name.
     name: String,
+    image: String,
     nodes: Vec<Node>,
     bootstrap: String,
     _cleanup: AtEnd,
@@ -82,7 +83,7 @@ struct Node {
 impl ContainerCluster {
     /// Fetches the image if it is missing and makes the network. Starts no node.
     pub(crate) async fn create(engine: ContainerEngine, plan: &ClusterPlan) -> Result<Self, KafkaError> {
-        let image = image();
+        let image = image(&plan.version);
         if engine.run(&strings(&["image", "inspect", &image])).await.is_err() {
             engine.run(&strings(&["pull", "--quiet", &image])).await?;
         }
@@ -102,8 +103,14 @@ impl ContainerCluster {
             created: false,
             runs: false,
         });
-        let cluster =
-            Self { nodes: nodes.collect(), bootstrap: plan.bootstrap(), _cleanup: cleanup, engine, name };
+        let cluster = Self {
+            nodes: nodes.collect(),
+            bootstrap: plan.bootstrap(),
+            _cleanup: cleanup,
+            engine,
+            image,
+            name,
+        };
         cluster.engine.run(&strings(&["network", "create", &cluster.name])).await?;
         Ok(cluster)
     }
@@ -123,7 +130,7 @@ impl ContainerCluster {
             for variable in &state.environment {
                 arguments.extend(strings(&["--env", variable]));
             }
-            arguments.push(image());
+            arguments.push(self.image.clone());
             arguments
         };
         self.engine.run(&arguments).await?;
@@ -214,8 +221,8 @@ impl ContainerCluster {
     }
 }
 
-fn image() -> String {
-    format!("docker.io/apache/kafka:{KAFKA_VERSION}")
+fn image(version: &str) -> String {
+    format!("docker.io/apache/kafka:{version}")
 }
 
 /// The whole configuration goes in the environment: as soon as one property is there, the image uses none of its own.

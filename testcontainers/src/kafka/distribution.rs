@@ -31,6 +31,8 @@ const ARTIFACTS: [&str; 8] = [
     "connect-file",
     "connect-mirror",
 ];
+/// What another version needs: broker and tools.
+const OTHER_ARTIFACTS: [&str; 2] = ["kafka_2.13", "kafka-tools"];
 const LOG4J: &str = "2.25.4";
 const MAVEN_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
@@ -47,10 +49,10 @@ pub(crate) struct Distribution {
 
 impl Distribution {
     /// Downloads and prepares what is missing; while one process does so, others wait for it. `home`
-    /// is a folder with jars (or with `libs/`) to use instead of downloading.
-    pub(crate) async fn prepare(java: &Java, home: Option<&Path>) -> Result<Self, KafkaError> {
+    /// is a folder with jars (or with `libs/`) to use instead of downloading those of `version`.
+    pub(crate) async fn prepare(java: &Java, home: Option<&Path>, version: &str) -> Result<Self, KafkaError> {
         let cache = cache_folder()?;
-        let folder = cache.join(folder_name(home));
+        let folder = cache.join(folder_name(home, version));
         fs::create_dir_all(&folder).map_err(KafkaError::io(format!("create {}", folder.display())))?;
         let libs = match home {
             Some(home) if home.join("libs").is_dir() => home.join("libs"),
@@ -62,7 +64,7 @@ impl Distribution {
         if !(libs.is_dir() && checkpoint.exists() && archive.exists()) {
             let _lock = lock(folder.with_added_extension("lock")).await?;
             if home.is_none() && !libs.is_dir() {
-                download(&folder, &libs).await?;
+                download(&folder, &libs, version).await?;
             }
             let class_path = class_path(&libs)?;
             if !checkpoint.exists() {
@@ -91,8 +93,8 @@ fn cache_folder() -> Result<PathBuf, KafkaError> {
         })
 }
 
-fn folder_name(home: Option<&Path>) -> String {
-    let Some(home) = home else { return format!("kafka-{KAFKA_VERSION}") };
+fn folder_name(home: Option<&Path>, version: &str) -> String {
+    let Some(home) = home else { return format!("kafka-{version}") };
     let mut hasher = DefaultHasher::new();
     home.hash(&mut hasher);
     format!("kafka-home-{:016x}", hasher.finish())
@@ -110,13 +112,13 @@ async fn lock(path: PathBuf) -> Result<File, KafkaError> {
 }
 
 /// Has Maven copy the artifacts and all they need into a new folder, then gives it its name.
-async fn download(folder: &Path, libs: &Path) -> Result<(), KafkaError> {
+async fn download(folder: &Path, libs: &Path, version: &str) -> Result<(), KafkaError> {
     let part = tempfile::Builder::new()
         .prefix("download-")
         .tempdir_in(folder)
         .map_err(KafkaError::io(format!("create a folder in {}", folder.display())))?;
     let (pom, jars) = (part.path().join("pom.xml"), part.path().join("libs"));
-    fs::write(&pom, project()).map_err(KafkaError::io(format!("write {}", pom.display())))?;
+    fs::write(&pom, project(version)).map_err(KafkaError::io(format!("write {}", pom.display())))?;
     let target = format!("-DoutputDirectory={}", jars.display());
     let arguments = ["-q", "-B", "-f"].map(OsStr::new);
     let goal = [pom.as_os_str(), OsStr::new(MAVEN_GOAL), OsStr::new(&target)];
@@ -129,14 +131,15 @@ async fn download(folder: &Path, libs: &Path) -> Result<(), KafkaError> {
 }
 
 /// A Maven project that depends on the artifacts.
-fn project() -> String {
+fn project(version: &str) -> String {
     let dependency = |group: &str, artifact: &str, version: &str| {
         format!(
             "    <dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>\n"
         )
     };
+    let artifacts = if version == KAFKA_VERSION { &ARTIFACTS[..] } else { &OTHER_ARTIFACTS };
     let mut dependencies: String =
-        ARTIFACTS.iter().map(|artifact| dependency("org.apache.kafka", artifact, KAFKA_VERSION)).collect();
+        artifacts.iter().map(|artifact| dependency("org.apache.kafka", artifact, version)).collect();
     dependencies.push_str(&dependency("org.apache.logging.log4j", "log4j-slf4j-impl", LOG4J));
     format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n  <modelVersion>4.0.0</modelVersion>\n  \
@@ -188,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_project_names_every_artifact_once() {
-        let text = project();
+        let text = project(KAFKA_VERSION);
         for artifact in ARTIFACTS {
             assert_eq!(
                 text.matches(&format!("<artifactId>{artifact}</artifactId>")).count(),
@@ -197,6 +200,9 @@ mod tests {
             );
         }
         assert_eq!(text.matches("<version>4.3.1</version>").count(), ARTIFACTS.len());
+        let text = project("3.9.1");
+        assert!(text.contains("<artifactId>kafka_2.13</artifactId><version>3.9.1</version>"), "{text}");
+        assert!(!text.contains(KAFKA_VERSION), "{text}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a cluster will look like: the builder's choices with the ports that were found for them.
 
 use super::error::KafkaError;
-use super::{jvm, ports};
+use super::{KAFKA_VERSION, jvm, ports};
 use std::collections::BTreeMap;
 
 /// Everything that the nodes of one cluster agree on.
@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub(crate) struct ClusterPlan {
     /// The cluster's id, new for each cluster.
     pub(crate) cluster_id: String,
+    /// The version of Kafka, for those that run it by version.
+    pub(crate) version: String,
     /// Each node's port for clients.
     pub(crate) brokers: Vec<u16>,
     /// Each node's port for the other controllers.
@@ -52,6 +54,7 @@ impl ClusterPlan {
         };
         Ok(Self {
             cluster_id: jvm::random_id(),
+            version: KAFKA_VERSION.to_owned(),
             brokers,
             controllers,
             listeners: Vec::new(),

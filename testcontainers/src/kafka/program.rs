@@ -1,5 +1,6 @@
 //! Java programs of the tests' own, against Kafka's jars: what a Java client does beside ours.
 
+use super::KAFKA_VERSION;
 use super::distribution::Distribution;
 use super::error::{KafkaError, tail};
 use super::java::Java;
@@ -27,7 +28,7 @@ impl JavaProgram {
     pub async fn compile(source: &Path) -> Result<Self, KafkaError> {
         let java = Java::find().await.map_err(|reasons| KafkaError::NoRuntime { reasons })?;
         let home = std::env::var_os("CROSSDOCK_KAFKA_HOME").map(std::path::PathBuf::from);
-        let jars = Distribution::prepare(&java, home.as_deref()).await?;
+        let jars = Distribution::prepare(&java, home.as_deref(), KAFKA_VERSION).await?;
         let folder = tempfile::tempdir().map_err(KafkaError::io("create a temporary folder"))?;
         // The compiler is a module of the JDK, so its launcher need not be on the path.
         let output = Command::new(&java.program)
