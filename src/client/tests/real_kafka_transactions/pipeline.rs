@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 const PARTITIONS: i32 = 3;
 const RECORDS: usize = 1_500;
 
+at_each_broker!(records_pass_exactly_once_although_processes_are_killed,);
+
 async fn records_pass_exactly_once_although_processes_are_killed(kafka: &Kafka) {
     let cluster = cluster(kafka);
     let (input, output) = (new_topic(&cluster, PARTITIONS).await, new_topic(&cluster, PARTITIONS).await);
@@ -58,16 +60,6 @@ async fn records_pass_exactly_once_although_processes_are_killed(kafka: &Kafka) 
             .collect();
         assert_eq!(copied, expected, "partition {partition}: each once and in order");
     }
-}
-
-#[tokio::test]
-async fn records_pass_exactly_once_although_processes_are_killed_implicit() {
-    records_pass_exactly_once_although_processes_are_killed(implicit().await).await;
-}
-
-#[tokio::test]
-async fn records_pass_exactly_once_although_processes_are_killed_classic() {
-    records_pass_exactly_once_although_processes_are_killed(classic().await).await;
 }
 
 /// Not a test by itself: copies a few records a transaction, until it is killed.

@@ -24,24 +24,33 @@ pub(crate) fn builder() -> KafkaBuilder {
         .property("transaction.abort.timed.out.transaction.cleanup.interval.ms", "200")
 }
 
-/// A broker with `transaction.version` 2, as new clusters have it.
-pub(crate) async fn implicit() -> &'static Kafka {
-    static KAFKA: OnceCell<Kafka> = OnceCell::const_new();
-    KAFKA.get_or_init(|| async { builder().start().await.expect("a broker") }).await
-}
-
-/// A broker with `transaction.version` 0, as clusters that were upgraded from Kafka 3.
-pub(crate) async fn classic() -> &'static Kafka {
-    static KAFKA: OnceCell<Kafka> = OnceCell::const_new();
+/// A broker with a level of `transaction.version`: 2 as new clusters have it, or one of those that clusters keep when
+/// they are upgraded.
+#[allow(dead_code, reason = "not every test needs it")]
+pub(crate) async fn broker(version: usize) -> &'static Kafka {
+    static BROKERS: [OnceCell<Kafka>; 3] = [const { OnceCell::const_new() }; 3];
     let start = || async {
-        let kafka = builder().start().await.expect("a broker");
-        let arguments =
-            ["--bootstrap-server", kafka.bootstrap(), "downgrade", "--feature", "transaction.version=0"];
-        let output = kafka.tool("org.apache.kafka.tools.FeatureCommand", &arguments).await.unwrap();
-        assert!(output.success, "{output:?}");
+        let kafka = builder().heap_mb(384).start().await.expect("a broker");
+        let admin = Admin::new(cluster(&kafka));
+        let level = || async {
+            admin.describe_features().await.unwrap().finalized.get("transaction.version").map_or(0, |l| l.1)
+        };
+        let wanted = i16::try_from(version).unwrap();
+        if level().await != wanted {
+            let feature = format!("transaction.version={version}");
+            let arguments = ["--bootstrap-server", kafka.bootstrap(), "downgrade", "--feature", &feature];
+            let output = kafka.tool("org.apache.kafka.tools.FeatureCommand", &arguments).await.unwrap();
+            assert!(output.success, "{output:?}");
+        }
+        let applied = async {
+            while level().await != wanted {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, applied).await.expect("the level is lowered");
         kafka
     };
-    KAFKA.get_or_init(start).await
+    BROKERS[version].get_or_init(start).await
 }
 
 pub(crate) fn cluster(kafka: &Kafka) -> Cluster {

@@ -5,6 +5,13 @@ use crossdock_client::TransactionError;
 use crossdock_client::admin::IsolationLevel;
 use crossdock_testcontainers::Kafka;
 
+at_each_broker!(
+    commits_are_seen_and_aborts_are_not,
+    transactions_of_two_producers_interleave,
+    a_refused_record_leaves_only_the_abort,
+    misuse_says_what_is_missing,
+);
+
 async fn commits_are_seen_and_aborts_are_not(kafka: &Kafka) {
     let cluster = cluster(kafka);
     let topic = new_topic(&cluster, 2).await;
@@ -52,22 +59,17 @@ async fn commits_are_seen_and_aborts_are_not(kafka: &Kafka) {
         "--max-messages",
         "44",
     ];
-    let output = kafka.tool("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments).await.unwrap();
+    // The second is its name before Kafka 3.9.
+    let names = ["org.apache.kafka.tools.consumer.ConsoleConsumer", "kafka.tools.ConsoleConsumer"];
+    let mut output = kafka.tool(names[0], &arguments).await.unwrap();
+    if output.stderr.contains("ClassNotFoundException") {
+        output = kafka.tool(names[1], &arguments).await.unwrap();
+    }
     let mut lines: Vec<&str> = output.stdout.lines().filter(|line| !line.starts_with("the end")).collect();
     lines.sort_unstable();
     let mut both: Vec<&str> = expected.iter().chain(&expected).map(String::as_str).collect();
     both.sort_unstable();
     assert_eq!(lines, both, "{output:?}");
-}
-
-#[tokio::test]
-async fn commits_are_seen_and_aborts_are_not_implicit() {
-    commits_are_seen_and_aborts_are_not(implicit().await).await;
-}
-
-#[tokio::test]
-async fn commits_are_seen_and_aborts_are_not_classic() {
-    commits_are_seen_and_aborts_are_not(classic().await).await;
 }
 
 async fn transactions_of_two_producers_interleave(kafka: &Kafka) {
@@ -96,16 +98,6 @@ async fn transactions_of_two_producers_interleave(kafka: &Kafka) {
     assert_eq!(values(&cluster, &topic, 0, "read_uncommitted").await.len(), 7);
 }
 
-#[tokio::test]
-async fn transactions_of_two_producers_interleave_implicit() {
-    transactions_of_two_producers_interleave(implicit().await).await;
-}
-
-#[tokio::test]
-async fn transactions_of_two_producers_interleave_classic() {
-    transactions_of_two_producers_interleave(classic().await).await;
-}
-
 async fn a_refused_record_leaves_only_the_abort(kafka: &Kafka) {
     let cluster = cluster(kafka);
     let topic = new_topic(&cluster, 2).await;
@@ -129,19 +121,8 @@ async fn a_refused_record_leaves_only_the_abort(kafka: &Kafka) {
     }
 }
 
-#[tokio::test]
-async fn a_refused_record_leaves_only_the_abort_implicit() {
-    a_refused_record_leaves_only_the_abort(implicit().await).await;
-}
-
-#[tokio::test]
-async fn a_refused_record_leaves_only_the_abort_classic() {
-    a_refused_record_leaves_only_the_abort(classic().await).await;
-}
-
-#[tokio::test]
-async fn misuse_says_what_is_missing() {
-    let cluster = cluster(implicit().await);
+async fn misuse_says_what_is_missing(kafka: &Kafka) {
+    let cluster = cluster(kafka);
     let topic = new_topic(&cluster, 1).await;
     let plain = Writer::new(&cluster, &topic, &[]);
     let error = plain.producer.init_transactions().await.unwrap_err();

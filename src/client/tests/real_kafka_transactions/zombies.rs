@@ -6,6 +6,13 @@ use crossdock_testcontainers::Kafka;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+at_each_broker!(
+    a_zombie_is_fenced_and_nothing_of_it_is_seen,
+    a_commit_of_a_zombie_is_fenced,
+    a_transaction_that_takes_too_long_is_aborted,
+    what_a_killed_process_left_open_is_aborted_by_its_successor,
+);
+
 async fn a_zombie_is_fenced_and_nothing_of_it_is_seen(kafka: &Kafka) {
     let cluster = cluster(kafka);
     let topic = new_topic(&cluster, 1).await;
@@ -35,16 +42,6 @@ async fn a_zombie_is_fenced_and_nothing_of_it_is_seen(kafka: &Kafka) {
     assert_eq!(committed(&cluster, &topic, 0).await, ["before", "successor", "again"]);
 }
 
-#[tokio::test]
-async fn a_zombie_is_fenced_and_nothing_of_it_is_seen_implicit() {
-    a_zombie_is_fenced_and_nothing_of_it_is_seen(implicit().await).await;
-}
-
-#[tokio::test]
-async fn a_zombie_is_fenced_and_nothing_of_it_is_seen_classic() {
-    a_zombie_is_fenced_and_nothing_of_it_is_seen(classic().await).await;
-}
-
 async fn a_commit_of_a_zombie_is_fenced(kafka: &Kafka) {
     let cluster = cluster(kafka);
     let topic = new_topic(&cluster, 1).await;
@@ -57,16 +54,6 @@ async fn a_commit_of_a_zombie_is_fenced(kafka: &Kafka) {
     let error = zombie.producer.commit_transaction().await.unwrap_err();
     assert!(error.is_fenced(), "{error}");
     assert!(committed(&cluster, &topic, 0).await.is_empty());
-}
-
-#[tokio::test]
-async fn a_commit_of_a_zombie_is_fenced_implicit() {
-    a_commit_of_a_zombie_is_fenced(implicit().await).await;
-}
-
-#[tokio::test]
-async fn a_commit_of_a_zombie_is_fenced_classic() {
-    a_commit_of_a_zombie_is_fenced(classic().await).await;
 }
 
 async fn a_transaction_that_takes_too_long_is_aborted(kafka: &Kafka) {
@@ -90,16 +77,6 @@ async fn a_transaction_that_takes_too_long_is_aborted(kafka: &Kafka) {
     assert_eq!(committed(&cluster, &topic, 0).await, ["next"]);
 }
 
-#[tokio::test]
-async fn a_transaction_that_takes_too_long_is_aborted_implicit() {
-    a_transaction_that_takes_too_long_is_aborted(implicit().await).await;
-}
-
-#[tokio::test]
-async fn a_transaction_that_takes_too_long_is_aborted_classic() {
-    a_transaction_that_takes_too_long_is_aborted(classic().await).await;
-}
-
 async fn what_a_killed_process_left_open_is_aborted_by_its_successor(kafka: &Kafka) {
     let cluster = cluster(kafka);
     let topic = new_topic(&cluster, 2).await;
@@ -117,16 +94,6 @@ async fn what_a_killed_process_left_open_is_aborted_by_its_successor(kafka: &Kaf
     }
     successor.write(2, "successor").await;
     assert_eq!(committed(&cluster, &topic, 1).await, ["successor"]);
-}
-
-#[tokio::test]
-async fn what_a_killed_process_left_open_is_aborted_by_its_successor_implicit() {
-    what_a_killed_process_left_open_is_aborted_by_its_successor(implicit().await).await;
-}
-
-#[tokio::test]
-async fn what_a_killed_process_left_open_is_aborted_by_its_successor_classic() {
-    what_a_killed_process_left_open_is_aborted_by_its_successor(classic().await).await;
 }
 
 const ARGUMENTS: &str = "CROSSDOCK_TEST_PROCESS";
