@@ -4,6 +4,7 @@
 
 mod access;
 mod groups;
+mod hanging;
 mod topics;
 mod transactions;
 
@@ -31,6 +32,8 @@ async fn kafka() -> &'static Kafka {
             .property("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer")
             .property("super.users", "User:ANONYMOUS")
             .property("auto.create.topics.enable", "false")
+            // Else no transaction could hang.
+            .property("transaction.partition.verification.enable", "false")
             .start()
     };
     SHARED.get_or_try_init(start).await.expect("a broker")
