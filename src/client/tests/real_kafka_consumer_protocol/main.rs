@@ -12,23 +12,24 @@ mod members;
 #[path = "../real_kafka_mixed_group/world.rs"]
 mod world;
 
-use crossdock_testcontainers::Kafka;
+use crossdock_testcontainers::{Kafka, KafkaBuilder};
 use tokio::sync::OnceCell;
 use world::{Kind, World};
 
 const CONSUMER: (&str, &str) = ("group.protocol", "consumer");
 
 /// Pace and sessions are the broker's choice in this protocol; Kafka's defaults are 5 s and 45 s.
+fn builder() -> KafkaBuilder {
+    Kafka::builder()
+        .property("group.consumer.min.heartbeat.interval.ms", "100")
+        .property("group.consumer.heartbeat.interval.ms", "200")
+        .property("group.consumer.min.session.timeout.ms", "1000")
+        .property("group.consumer.session.timeout.ms", "6000")
+}
+
 async fn broker() -> &'static Kafka {
     static BROKER: OnceCell<Kafka> = OnceCell::const_new();
-    let start = || {
-        Kafka::builder()
-            .property("group.consumer.min.heartbeat.interval.ms", "100")
-            .property("group.consumer.heartbeat.interval.ms", "200")
-            .property("group.consumer.min.session.timeout.ms", "1000")
-            .property("group.consumer.session.timeout.ms", "6000")
-            .start()
-    };
+    let start = || builder().start();
     BROKER.get_or_try_init(start).await.expect("a broker")
 }
 
@@ -98,5 +99,48 @@ async fn a_classic_group_is_upgraded_while_it_goes_on() {
     world.produce(2).await;
     world.until("all is read", World::all_read).await;
     world.stop(next).await;
+    world.check();
+}
+
+/// Three brokers, three members: one leaves, then the coordinator is restarted. Membership and positions are with the
+/// other brokers too.
+#[tokio::test]
+async fn the_group_goes_on_while_its_coordinator_is_restarted() {
+    let mut kafka = builder()
+        .nodes(3)
+        .heap_mb(384)
+        .property("default.replication.factor", "3")
+        .property("min.insync.replicas", "2")
+        .start()
+        .await
+        .expect("three brokers");
+    let mut world = World::at(kafka.bootstrap(), 6, &[CONSUMER]).await;
+    world.produce(5).await;
+    let [one, two] = [world.join(Kind::Ours).await, world.join(Kind::Ours).await];
+    let java = world.join(Kind::Java).await;
+    world.until("each has its third", |w| [one, two, java].iter().all(|m| w.held(*m) == 2)).await;
+    world.until("all is read", World::all_read).await;
+    world.stop(one).await;
+    world.until("the others share what it had", |w| w.held(two) == 3 && w.held(java) == 3).await;
+    world.produce(5).await;
+    world.until("all is read", World::all_read).await;
+    let before = [world.given_up(two), world.given_up(java)];
+
+    let coordinator = world.coordinator().await;
+    kafka.stop_node(coordinator).await.unwrap();
+    world.produce(5).await;
+    world.until("all is read while it is down", World::all_read).await;
+    assert_ne!(world.coordinator().await, coordinator);
+    kafka.start_node(coordinator).await.unwrap();
+    world.produce(5).await;
+    world.until("all is read", World::all_read).await;
+    assert_eq!([world.given_up(two), world.given_up(java)], before, "nobody was put out");
+    let late = world.join(Kind::Ours).await;
+    world.until("a new one gets its third", |w| [two, java, late].iter().all(|m| w.held(*m) == 2)).await;
+    world.produce(5).await;
+    world.until("all is read", World::all_read).await;
+    for member in [two, java, late] {
+        world.stop(member).await;
+    }
     world.check();
 }

@@ -6,7 +6,7 @@ use crossdock_client::{Admin, ClientConfig, Cluster, ConnectionClass, ConsumerCo
 use crossdock_testcontainers::Kafka;
 use crossdock_wire::{BatchBuilder, ProducerStamp};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{ProduceRequest, TopicName};
+use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest, ProducerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,7 +26,11 @@ pub(crate) struct World {
     cluster: Cluster,
     bootstrap: String,
     topic: String,
+    group: String,
     partitions: i32,
+    /// Appends are idempotent, so that one that is retried is not written twice.
+    producer: ProducerStamp,
+    sequences: BTreeMap<i32, i32>,
     settings: Vec<(String, String)>,
     members: Vec<Option<Member>>,
     tell: mpsc::UnboundedSender<Entry>,
@@ -59,13 +63,18 @@ impl World {
         let group = format!("group-{}", Uuid::new_v4());
         let defaults = [("group.id", &*group), ("auto.offset.reset", "earliest")];
         let settings = defaults.iter().chain(settings).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let settings = settings.collect();
+        let producer = producer(&cluster, &topic).await;
         let (tell, inbox) = mpsc::unbounded_channel();
         Self {
             cluster,
             bootstrap,
             topic,
+            group,
             partitions,
-            settings: settings.collect(),
+            producer,
+            sequences: BTreeMap::new(),
+            settings,
             members: Vec::new(),
             tell,
             inbox,
@@ -75,6 +84,13 @@ impl World {
             read: BTreeMap::new(),
             uncommitted: BTreeMap::new(),
         }
+    }
+
+    /// The broker that coordinates the group.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) async fn coordinator(&self) -> usize {
+        let node = self.cluster.separate().coordinator(&self.group).await.unwrap();
+        usize::try_from(node.0).unwrap()
     }
 
     /// A new member; its number.
@@ -125,7 +141,10 @@ impl World {
                 assert!(batch.append(1, None, Some(value.as_bytes()), std::iter::empty()));
                 self.produced.insert(value);
             }
-            let records = batch.finish(ProducerStamp::NONE, false).to_vec();
+            let sequence = self.sequences.entry(partition).or_default();
+            let stamp = ProducerStamp { base_sequence: *sequence, ..self.producer };
+            *sequence += i32::try_from(count).unwrap();
+            let records = batch.finish(stamp, false).to_vec();
             append(&self.cluster, &self.topic, partition, records).await;
         }
     }
@@ -221,6 +240,24 @@ impl World {
             }
         }
     }
+}
+
+/// A new producer id.
+async fn producer(cluster: &Cluster, topic: &str) -> ProducerStamp {
+    let attempt = || async {
+        let (node, _) = cluster.leader(topic, 0).await?;
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(i32::MAX)
+            .with_producer_id(ProducerId(-1))
+            .with_producer_epoch(-1);
+        let answer = cluster.call(node, ConnectionClass::Produce, request, 3, PATIENCE).await?;
+        let code = crossdock_client::ErrorCode(answer.error_code);
+        code.ok().map_err(|code| crossdock_client::BrokerError::new(code, "InitProducerId"))?;
+        let (producer_id, producer_epoch) = (answer.producer_id.0, answer.producer_epoch);
+        Ok(ProducerStamp { producer_id, producer_epoch, base_sequence: 0 })
+    };
+    cluster.retrying("getting a producer id", PATIENCE, attempt).await.unwrap()
 }
 
 async fn append(cluster: &Cluster, topic: &str, partition: i32, records: Vec<u8>) {
