@@ -66,7 +66,7 @@ pub use source::{
 pub use strictness::Strictness;
 pub use text::{Str, Text};
 pub use transform::{Outcome, Predicate, Transform};
-pub use value::{Map, Struct, Value, ValueRef};
+pub use value::{Keys, Map, Struct, Value, ValueRef};
 
 /// The version of Kafka Connect whose behaviour is implemented: what the REST API and the plugins that
 /// stand for Connect's own report.

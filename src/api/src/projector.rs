@@ -90,7 +90,6 @@ fn project_map(source: &Schema, map: Map, target: &Schema) -> Result<Value, Conn
     let (from_value, to_value) = (inner(source.value_schema())?, inner(target.value_schema())?);
     let entries = map
         .into_entries()
-        .into_iter()
         .map(|(key, value)| Ok((project(from_key, key, to_key)?, project(from_value, value, to_value)?)));
     Ok(Value::Map(Map::from_entries(entries.collect::<Result<_, ConnectError>>()?)))
 }

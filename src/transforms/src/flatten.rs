@@ -90,15 +90,14 @@ fn joined(prefix: &str, delimiter: &str, name: &str) -> String {
 impl Flatten {
     /// Checks that every value in a map can be a field of the flat one. Gives whether two fields may get one name.
     fn check_map(&self, map: &Map) -> Result<bool, ConnectError> {
-        let mut seen: SmallVec<[&[(Value, Value)]; 8]> = SmallVec::new();
-        seen.push(map.entries());
+        let mut seen: SmallVec<[_; 8]> = SmallVec::new();
+        seen.push(map.iter());
         let mut ambiguous = self.delimiter.is_empty();
         while let Some(entries) = seen.last_mut() {
-            let Some(((key, value), rest)) = entries.split_first() else {
+            let Some((key, value)) = entries.next() else {
                 seen.pop();
                 continue;
             };
-            *entries = rest;
             if !matches!(key, Value::String(_) | Value::Null) {
                 let found = key.as_ref().java_class();
                 let message =
@@ -110,7 +109,7 @@ impl Flatten {
                 ambiguous |= name.as_bytes().is_empty() || self.delimiter.as_bytes().iter().any(in_delimiter);
             }
             match value {
-                Value::Map(inner) => seen.push(inner.entries()),
+                Value::Map(inner) => seen.push(inner.iter()),
                 Value::Decimal(_) | Value::Date(_) | Value::Time(_) | Value::Timestamp(_) => {
                     return Err(ConnectError::bad_record(format!(
                         "Flatten transformation was passed a value of type class {} which is not supported by \
@@ -151,7 +150,7 @@ impl Flatten {
 
     /// The name in the flat map of the first field for which `is_it` is true.
     fn find_name(&self, map: &Map, mut is_it: impl FnMut(&str, &Value) -> bool) -> Option<String> {
-        let mut seen = vec![(map.entries().iter(), String::new())];
+        let mut seen = vec![(map.iter(), String::new())];
         while let Some((entries, prefix)) = seen.last_mut() {
             let Some((key, value)) = entries.next() else {
                 seen.pop();
@@ -162,7 +161,7 @@ impl Flatten {
                 return Some(name);
             }
             if let Value::Map(inner) = value {
-                seen.push((inner.entries().iter(), name));
+                seen.push((inner.iter(), name));
             }
         }
         None
@@ -171,12 +170,12 @@ impl Flatten {
     /// The flat form of a map that [`Flatten::check_map`] let pass. In Connect, of fields with one name the
     /// last one stays.
     fn flat_map(&self, map: Map, ambiguous: bool) -> Map {
-        if !map.entries().iter().any(|(_, value)| matches!(value, Value::Map(_))) {
+        if !map.values().iter().any(|value| matches!(value, Value::Map(_))) {
             return map;
         }
         let inner = |value: &Value| if let Value::Map(inner) = value { inner.len() } else { 1 };
-        let mut flat = Vec::with_capacity(map.entries().iter().map(|(_, value)| inner(value)).sum());
-        let mut stack = vec![(map.into_entries().into_iter(), String::new())];
+        let mut flat = Vec::with_capacity(map.values().iter().map(inner).sum());
+        let mut stack = vec![(map.into_entries(), String::new())];
         while let Some((entries, prefix)) = stack.last_mut() {
             let Some((key, value)) = entries.next() else {
                 stack.pop();
@@ -185,7 +184,7 @@ impl Flatten {
             match value {
                 Value::Map(inner) => {
                     let name = joined(prefix, &self.delimiter, &key_text(&key));
-                    stack.push((inner.into_entries().into_iter(), name));
+                    stack.push((inner.into_entries(), name));
                 }
                 value if prefix.is_empty() => flat.push((key, value)),
                 value => {

@@ -157,7 +157,7 @@ impl Rules {
 
     /// Whether a map can be handled: its keys are strings, and no field takes the place of another.
     fn check_map(&self, map: &Map) -> Result<(), ConnectError> {
-        for (key, _) in map.entries() {
+        for key in map.keys() {
             if !matches!(key, Value::String(_) | Value::Null) {
                 let found = key.as_ref().java_class();
                 let message =
@@ -186,19 +186,12 @@ impl Rules {
     }
 
     fn replace_in_map(&self, map: &mut Map) {
-        map.retain_mut(|key, _| {
-            let Value::String(name) = key else { return self.include.is_empty() };
-            if !self.stays(name.as_bytes()) {
-                return false;
-            }
-            if let Some(new) = self.renamed(name.as_bytes()) {
-                *name = new.clone();
-            }
-            true
+        let entries = std::mem::take(map).into_entries().filter_map(|(key, value)| {
+            let Value::String(name) = key else { return self.include.is_empty().then_some((key, value)) };
+            let new = self.renamed(name.as_bytes());
+            self.stays(name.as_bytes()).then(|| (Value::String(new.cloned().unwrap_or(name)), value))
         });
-        if self.strictness == Strictness::AsConnect && !self.renames.is_empty() {
-            *map = Map::from_entries(std::mem::take(map).into_entries());
-        }
+        *map = Map::from_entries(entries.collect());
     }
 }
 

@@ -171,7 +171,7 @@ fn maps_in_maps_are_flattened_to_any_depth() {
         transform("Flatten$Value", &[]).apply(&mut batch, &[], &mut failures);
         assert!(failures.is_empty());
         let Value::Map(flat) = batch.get(0).unwrap().value_owned(Column::Value) else { panic!() };
-        let (name, value) = &flat.entries()[0];
+        let (name, value) = flat.iter().next().unwrap();
         assert_eq!(name.as_ref().as_str().unwrap().len(), 2 * LEVELS - 1);
         assert_eq!(*value, Value::Int32(1));
     });

@@ -80,17 +80,28 @@ impl<'a> RawSlice<'a> {
         self.share_bytes(part)
     }
 
-    /// As [`RawSlice::share`], for a part that was checked to be UTF-8.
+    /// As [`RawSlice::share`], for a part that was checked to be UTF-8. A short string is copied.
+    #[inline]
     pub fn share_str(&self, part: &str) -> Text {
-        Text::from_checked(self.share_bytes(part.as_bytes()))
+        match self.offset_of(part.as_bytes()) {
+            Some(start) => Text::part_of_checked(self.whole, start, part.len()),
+            None => Text::from(part),
+        }
     }
 
     fn share_bytes(&self, part: &[u8]) -> Bytes {
-        let start = (part.as_ptr() as usize).wrapping_sub(self.whole.as_ptr() as usize);
-        match start.checked_add(part.len()) {
-            Some(end) if end <= self.whole.len() && !part.is_empty() => self.whole.slice(start..end),
+        match self.offset_of(part) {
+            Some(start) if !part.is_empty() => self.whole.slice(start..start + part.len()),
             _ => Bytes::copy_from_slice(part),
         }
+    }
+
+    /// Where in the buffer a part of it is.
+    #[inline]
+    fn offset_of(&self, part: &[u8]) -> Option<usize> {
+        let start = (part.as_ptr() as usize).wrapping_sub(self.whole.as_ptr() as usize);
+        let end = start.checked_add(part.len())?;
+        (end <= self.whole.len()).then_some(start)
     }
 }
 

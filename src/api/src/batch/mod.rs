@@ -23,6 +23,7 @@ use slot::{HeaderSlot, SchemaId, Slot, Span};
 pub use slot::{SlabId, TimestampType, TopicId};
 pub use view::{HeaderRef, RecordRef};
 
+use crate::text::INLINE;
 use crate::{ConnectError, Schema, Str, Text, Value, ValueRef};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -308,6 +309,9 @@ impl RecordBatch {
             None => Bytes::copy_from_slice(self.bytes_of(span)),
         };
         match slot {
+            Slot::Str(span) if span.len as usize <= INLINE => {
+                Value::String(Text::copy_of_checked(self.bytes_of(span)))
+            }
             Slot::Str(span) => Value::String(Text::from_checked(shared(span))),
             Slot::Bytes(span) => Value::Bytes(shared(span)),
             Slot::Owned(index) => self.values.get(index as usize).cloned().unwrap_or_default(),

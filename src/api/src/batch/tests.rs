@@ -19,13 +19,18 @@ fn values(batch: &RecordBatch) -> Vec<Value> {
 fn slices_of_adopted_buffers_are_not_copied() {
     let mut batch = RecordBatch::new();
     let topic = batch.topic("t");
-    let text = Text::from("héllo\nworld\n");
+    let first = format!("héllo {}", "x".repeat(40));
+    let text = Text::from(format!("{first}\nworld\n"));
     let address = text.as_bytes().as_ptr();
     let slab = batch.adopt_text(text).unwrap();
-    batch.record(topic).value(Some(Schema::string()), Datum::StrSlice(slab, 0..6)).finish().unwrap();
+    batch
+        .record(topic)
+        .value(Some(Schema::string()), Datum::StrSlice(slab, 0..first.len()))
+        .finish()
+        .unwrap();
     let record = batch.get(0).unwrap();
     let ValueRef::String(value) = record.value() else { panic!() };
-    assert_eq!(value.as_str(), "héllo");
+    assert_eq!(value.as_str(), first);
     assert_eq!(value.as_bytes().as_ptr(), address);
     let Value::String(owned) = record.value_owned(Column::Value) else { panic!() };
     assert_eq!(owned.as_bytes().as_ptr(), address);

@@ -249,7 +249,7 @@ mod tests {
                         continue;
                     }
                     Content::Bytes(bytes) => bytes.clone(),
-                    Content::Text(text) => text.as_bytes().clone(),
+                    Content::Text(text) => text.clone().into_bytes(),
                 };
                 let mut at = 0;
                 while at < data.len() {
