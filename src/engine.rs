@@ -166,5 +166,6 @@ async fn bind(config: &WorkerConfig) -> Result<BoundRest, RestError> {
     let mut rest = RestConfig::new(Listener::parse_list(config.listeners())?);
     rest.advertised_host = config.advertised_host().map(str::to_owned);
     rest.advertised_port = config.advertised_port();
+    rest.as_connect = config.is_strict();
     RestServer::bind(rest).await
 }

@@ -92,8 +92,8 @@ fn names_a_class_of_the_jvm(case: &Case) -> bool {
         || case.input()["type"] == "CLASS" && case.input()["value"].as_str().is_some_and(class)
 }
 
-fn known_class(name: &str) -> bool {
-    plugins().iter().any(|plugin| plugin.class() == name)
+fn known_class(name: &str) -> Option<String> {
+    plugins().iter().any(|plugin| plugin.class() == name).then(|| name.to_owned())
 }
 
 fn definition_of(case: &Case) -> Option<ConfigDef> {
@@ -167,10 +167,12 @@ fn constructed(case: &Case, def: &ConfigDef) -> Result<Json, ConfigError> {
 fn validated(case: &Case, def: &ConfigDef) -> Vec<Json> {
     let config = case.config();
     let all = def.validate(&config);
+    // The cases were made by a worker without plugins to recommend.
+    let is_class = |name: &str| name.ends_with(".type");
     let shown = |value: &&ConfigValue| {
         config.contains_key(&value.name)
             || !value.errors.is_empty()
-            || !value.recommended.is_empty()
+            || !(is_class(&value.name) || value.recommended.is_empty())
             || !value.visible
     };
     let show = |value: &ConfigValue| {
@@ -178,7 +180,7 @@ fn validated(case: &Case, def: &ConfigDef) -> Vec<Json> {
         if !value.errors.is_empty() {
             shown["errors"] = json!(value.errors);
         }
-        if !value.recommended.is_empty() {
+        if !is_class(&value.name) && !value.recommended.is_empty() {
             shown["recommended_values"] = json!(value.recommended);
         }
         if !value.visible {

@@ -168,8 +168,9 @@ impl fmt::Debug for Plugin {
 
 /// No plugin has that name. Says which there are and which is nearest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Failed to find any class that implements {what} and which name matches {name}{}; available are: {}",
-    nearest.as_ref().map(|n| format!(" (did you mean {n}?)")).unwrap_or_default(), available.join(", "))]
+#[error("Failed to find any class that implements {what} and which name matches {name}, available {}s are: {}{}",
+    what.to_lowercase(), available.join(", "),
+    nearest.as_ref().map(|n| format!("; did you mean {n}?")).unwrap_or_default())]
 pub struct UnknownPlugin {
     what: &'static str,
     name: String,
@@ -217,7 +218,11 @@ impl Plugins {
         accepts: impl Fn(PluginKind) -> bool,
     ) -> Result<&Plugin, UnknownPlugin> {
         let candidates: Vec<&Plugin> = self.plugins.iter().filter(|p| accepts(p.kind())).collect();
-        if let Some(found) = candidates.iter().find(|p| p.answers_to(name)) {
+        // A short form stands for a class, whatever kind of plugin it comes from: String is StringConverter for headers
+        // too.
+        let class = self.plugins.iter().find(|p| p.answers_to(name)).map(Plugin::class);
+        let by_class = || candidates.iter().find(|p| Some(p.class()) == class);
+        if let Some(found) = candidates.iter().find(|p| p.answers_to(name)).or_else(by_class) {
             return Ok(found);
         }
         Err(UnknownPlugin {

@@ -28,6 +28,10 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, message: message.into() }
     }
@@ -37,11 +41,23 @@ impl ApiError {
     }
 }
 
+#[cfg(test)]
+impl ApiError {
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl From<HerderError> for ApiError {
     fn from(error: HerderError) -> Self {
         let status = match &error {
             HerderError::BadRequest(_) => StatusCode::BAD_REQUEST,
             HerderError::Conflict(_) => StatusCode::CONFLICT,
+            HerderError::Forbidden(_) => StatusCode::FORBIDDEN,
             HerderError::NotFound(_) => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

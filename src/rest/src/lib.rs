@@ -7,7 +7,8 @@
 //! - `path`: what is done to a path before it is matched: matrix parameters, trailing slash.
 //! - `negotiate`: which methods, content types and answers a resource takes (405, 415, 406, OPTIONS).
 //! - `errors`: the two shapes of an error's answer, and how long a herder is waited for.
-//! - `root`, `connectors`, `tasks`: one file a resource.
+//! - `bodies`: what requests bring.
+//! - `root`, `connectors`, `tasks`, `plugins`: one file a resource.
 //!
 //! # How data flows
 //!
@@ -24,11 +25,13 @@
 //! Keep state of connectors, do what only a herder may decide, panic on any request, or wait without
 //! a limit. A client that sends slowly or too much is cut off.
 
+mod bodies;
 mod connectors;
 mod errors;
 pub mod listeners;
 mod negotiate;
 mod path;
+mod plugins;
 mod root;
 pub mod server;
 mod tasks;

@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 
 use crate::errors::{ApiError, bare, bare_because};
 use crate::listeners::{self, Advertised, Listener};
-use crate::{RestError, connectors, path, root, tasks};
+use crate::{RestError, connectors, path, plugins, root, tasks};
 
 /// Largest body of a request.
 const MAX_BODY: u64 = 1024 * 1024;
@@ -55,6 +55,9 @@ pub struct RestConfig {
     pub advertised_port: Option<u16>,
     /// How long requests under way may take once the server is told to end.
     pub shutdown_timeout: Duration,
+    /// Whether to answer as Connect also where it takes the caller's mistake for its own
+    /// (`crossdock.compatibility=strict`).
+    pub as_connect: bool,
 }
 
 impl RestConfig {
@@ -65,6 +68,7 @@ impl RestConfig {
             advertised_host: None,
             advertised_port: None,
             shutdown_timeout: Duration::from_secs(5),
+            as_connect: false,
         }
     }
 }
@@ -75,6 +79,8 @@ pub(crate) struct App {
     pub(crate) herder: Arc<dyn Herder>,
     /// Whether the herder has ever passed a health check.
     pub(crate) has_answered: Arc<AtomicBool>,
+    /// See [`RestConfig::as_connect`].
+    pub(crate) as_connect: bool,
 }
 
 /// Ports that are open but not served yet. Clients that connect wait.
@@ -83,6 +89,7 @@ pub struct BoundRest {
     sockets: Vec<(TcpListener, SocketAddr)>,
     advertised: Advertised,
     shutdown_timeout: Duration,
+    as_connect: bool,
 }
 
 impl BoundRest {
@@ -98,7 +105,7 @@ impl BoundRest {
 
     /// Answers requests from now on, by what `herder` says. Must be called in a Tokio runtime.
     pub fn serve(self, herder: Arc<dyn Herder>) -> RestServer {
-        let app = App { herder, has_answered: Arc::default() };
+        let app = App { herder, has_answered: Arc::default(), as_connect: self.as_connect };
         let local_addrs = self.local_addrs();
         let (stop, stopped) = watch::channel(false);
         let connection = Connection {
@@ -147,7 +154,12 @@ impl RestServer {
         let (listener, local) = first.ok_or(RestError::NoListener)?;
         let (host, port) = (config.advertised_host.as_deref(), config.advertised_port);
         let advertised = listeners::advertised(listener, local, host, port);
-        Ok(BoundRest { sockets, advertised, shutdown_timeout: config.shutdown_timeout })
+        Ok(BoundRest {
+            sockets,
+            advertised,
+            shutdown_timeout: config.shutdown_timeout,
+            as_connect: config.as_connect,
+        })
     }
 
     /// [`bind`](Self::bind) and [`serve`](BoundRest::serve).
@@ -183,6 +195,7 @@ fn router(app: App) -> Router {
         .merge(root::routes())
         .merge(connectors::routes())
         .merge(tasks::routes())
+        .merge(plugins::routes())
         .fallback(|| async { bare(StatusCode::NOT_FOUND) })
         .layer(DefaultBodyLimit::max(MAX_BODY as usize))
         .with_state(app)

@@ -8,6 +8,7 @@
 //! - `worker`: makes connectors and tasks from plugins, and runs them.
 //! - `task`: one source or sink task at work: poll or fetch, pipeline, offsets.
 //! - [`offsets`]: where source offsets are stored.
+//! - `validation`: what is known of a configuration before it runs.
 //! - `guard`: calls into connectors, made safe.
 //! - `board`: the state of everything, readable at any time.
 //!
@@ -33,6 +34,7 @@ pub mod standalone;
 mod task;
 #[cfg(feature = "unstable-testing")]
 pub mod testing;
+mod validation;
 mod worker;
 
 pub use board::TaskProgress;

@@ -4,6 +4,7 @@
 //! included, ends that task alone and becomes its status.
 
 use crate::board::Board;
+use crate::config::overrides::OverridePolicy;
 use crate::config::{ConnectorConfig, WorkerConfig, clients};
 use crate::guard::panic_message;
 use crate::herder::{State, TaskId};
@@ -29,6 +30,7 @@ use tracing::Instrument;
 /// Everything that connectors and tasks share.
 pub(crate) struct Worker {
     pub(crate) config: WorkerConfig,
+    pub(crate) policy: OverridePolicy,
     pub(crate) plugins: Plugins,
     pub(crate) offsets: Arc<dyn OffsetStore>,
     pub(crate) board: Arc<Board>,

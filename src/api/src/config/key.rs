@@ -134,13 +134,21 @@ impl ConfigKey {
         self
     }
 
-    /// Sets group, place in it, width and display name, for forms.
+    /// Sets group (none if it is empty), place in it, width and display name, for forms.
     #[must_use]
     pub fn shown(mut self, group: &str, order: i32, width: Width, display_name: &str) -> Self {
-        self.group = Some(group.to_owned());
+        self.group = Some(group.to_owned()).filter(|group| !group.is_empty());
         self.order = order;
         self.width = width;
         self.display_name = Some(display_name.to_owned());
+        self
+    }
+
+    /// Sets group and place in it only.
+    #[must_use]
+    pub(super) fn placed(mut self, group: &str, order: i32) -> Self {
+        self.group = Some(group.to_owned());
+        self.order = order;
         self
     }
 
@@ -163,6 +171,9 @@ impl ConfigKey {
     pub fn under(mut self, prefix: &str) -> Self {
         self.display_name = Some(self.display_name().to_owned());
         self.name.insert_str(0, prefix);
+        for dependent in &mut self.dependents {
+            dependent.insert_str(0, prefix);
+        }
         self.prefix += prefix.len();
         self
     }

@@ -26,6 +26,9 @@ use std::sync::Arc;
 /// A configuration as it was given: text by key.
 pub type ConfigMap = BTreeMap<String, String>;
 
+/// A configuration as it may be sent: a value can also be null.
+pub type NullableConfig = BTreeMap<String, Option<String>>;
+
 /// A wrong configuration. The operator is at fault; the message names the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -80,9 +83,11 @@ pub struct ConfigDef {
     classes: Option<Classes>,
 }
 
-/// Which classes there are.
+/// Which classes there are: the full name of the class that a name stands for.
 #[derive(Clone)]
-struct Classes(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+struct Classes(Arc<ClassOf>);
+
+type ClassOf = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl std::fmt::Debug for Classes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -112,21 +117,61 @@ impl ConfigDef {
         other.keys.into_iter().fold(self, ConfigDef::define)
     }
 
-    /// Makes keys of type CLASS take only the classes for which `known` is true.
+    /// Makes keys of type CLASS take only the names for which `class_of` knows the full name of a class, which
+    /// becomes the value.
     #[must_use]
-    pub fn with_classes(mut self, known: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        self.classes = Some(Classes(Arc::new(known)));
+    pub fn with_classes(mut self, class_of: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.classes = Some(Classes(Arc::new(class_of)));
         self
     }
 
-    /// Whether the class that a key of type CLASS names is there.
-    fn check_class(&self, key: &ConfigKey, text: Option<&str>) -> Result<(), ConfigError> {
-        match (&self.classes, text) {
-            (Some(classes), Some(text)) if key.kind() == ConfigType::Class && !classes.0(text.trim()) => {
+    /// Adds the keys of another definition under a prefix, as forms of that component alone would show them: by group,
+    /// place, importance and name. They get `group` and places from `first_order` on (`ConfigDef.embed`).
+    #[must_use]
+    pub fn embed(self, prefix: &str, group: &str, first_order: i32, child: ConfigDef) -> Self {
+        let groups: Vec<String> = child.groups().iter().map(|group| (*group).to_owned()).collect();
+        let place = |key: &ConfigKey| key.group().and_then(|group| groups.iter().position(|g| g == group));
+        let mut keys = child.keys;
+        keys.sort_by_cached_key(|key| {
+            let importance = match key.importance_level() {
+                Importance::High => 0,
+                Importance::Medium => 1,
+                Importance::Low => 2,
+            };
+            (place(key), key.order(), !key.is_required(), importance, key.name().to_owned())
+        });
+        let placed = keys.into_iter().zip(first_order..).map(|(key, order)| {
+            let group = match key.group() {
+                Some(own) => format!("{group}: {own}"),
+                None => group.to_owned(),
+            };
+            key.under(prefix).placed(&group, order)
+        });
+        placed.fold(self, ConfigDef::define)
+    }
+
+    /// The groups of the keys, in the order of their first key.
+    pub fn groups(&self) -> Vec<&str> {
+        let mut groups = Vec::new();
+        for group in self.keys.iter().filter_map(ConfigKey::group) {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        groups
+    }
+
+    /// The class that a key of type CLASS names, if it has to be there; `None` for all others.
+    fn class_of(&self, key: &ConfigKey, text: Option<&str>) -> Result<Option<String>, ConfigError> {
+        let (Some(classes), Some(text), ConfigType::Class) = (&self.classes, text, key.kind()) else {
+            return Ok(None);
+        };
+        match classes.0(text.trim()) {
+            Some(class) => Ok(Some(class)),
+            None => {
                 let reason = format!("Class {text} could not be found.");
                 Err(ConfigError::invalid(key.name(), text, reason))
             }
-            _ => Ok(()),
         }
     }
 
@@ -148,8 +193,8 @@ impl ConfigDef {
         let mut parsed = ParsedConfig::default();
         for key in &self.keys {
             let text = config.get(key.name()).map(String::as_str);
-            self.check_class(key, text)?;
-            parsed.insert(key.name(), key.parse(text)?);
+            let class = self.class_of(key, text)?;
+            parsed.insert(key.name(), key.parse(class.as_deref().or(text))?);
         }
         Ok(parsed)
     }

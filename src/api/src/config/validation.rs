@@ -1,6 +1,6 @@
 //! All values of a configuration with all their errors (`ConfigDef.validate`), for forms and the REST API.
 
-use super::{ConfigDef, ConfigError, ConfigKey, ConfigMap, ParsedConfig, Setting};
+use super::{ConfigDef, ConfigError, ConfigKey, ConfigMap, NullableConfig, ParsedConfig, Setting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -48,11 +48,28 @@ impl ConfigDef {
     /// Checks all keys of this definition, and gives every value with its errors and recommendations, by name. A
     /// value that cannot be parsed is null for the other checks.
     pub fn validate(&self, config: &ConfigMap) -> BTreeMap<String, ConfigValue> {
+        self.validate_by(|key| config.get(key).map(|text| Some(text.as_str())))
+    }
+
+    /// As [`Self::validate`], of a configuration whose values may be null: such a value is not missing, and not the
+    /// default either.
+    pub fn validate_nullable(&self, config: &NullableConfig) -> BTreeMap<String, ConfigValue> {
+        self.validate_by(|key| config.get(key).map(Option::as_deref))
+    }
+
+    fn validate_by<'c>(
+        &self,
+        given: impl Fn(&str) -> Option<Option<&'c str>>,
+    ) -> BTreeMap<String, ConfigValue> {
         let mut values = BTreeMap::new();
         let mut parsed = ParsedConfig::default();
         for key in self.keys() {
-            let text = config.get(key.name()).map(String::as_str);
-            let value = value_of(key, text, self.check_class(key, text));
+            let text = given(key.name());
+            let value = match self.class_of(key, text.flatten()) {
+                Ok(Some(class)) => value_of(key, Ok(Some(Some(&class)))),
+                Ok(None) => value_of(key, Ok(text)),
+                Err(error) => value_of(key, Err(error)),
+            };
             parsed.insert(key.name(), value.value.clone());
             values.insert(key.name().to_owned(), value);
         }
@@ -82,13 +99,15 @@ impl ConfigDef {
     }
 }
 
-fn value_of(key: &ConfigKey, text: Option<&str>, class: Result<(), ConfigError>) -> ConfigValue {
+/// The value of a key that was not given, given as null, given as text, or whose class is not there.
+fn value_of(key: &ConfigKey, given: Result<Option<Option<&str>>, ConfigError>) -> ConfigValue {
     let mut value = ConfigValue::new(key.name());
-    let parsed = match text {
-        Some(text) => class.and_then(|()| key.kind().parse(key.name(), text)),
+    let parsed = given.and_then(|given| match given {
+        Some(Some(text)) => key.kind().parse(key.name(), text),
+        Some(None) => Ok(Setting::Null),
         None if key.is_required() => Err(ConfigError::Missing { key: key.name().to_owned() }),
         None => key.default_setting(),
-    };
+    });
     match parsed {
         Ok(setting) => value.value = setting,
         Err(error) => value.errors.push(error.to_string()),

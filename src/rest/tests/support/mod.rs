@@ -6,6 +6,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use crossdock_api::ConfigMap;
+use crossdock_api::config::NullableConfig;
+use crossdock_runtime::herder::plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 use crossdock_runtime::herder::{
     ConnectorInfo, ConnectorKind, ConnectorState, ConnectorStatus, RestartRequest, ServerInfo, State, TaskId,
     TaskInfo, TaskStatus,
@@ -13,6 +15,7 @@ use crossdock_runtime::herder::{
 use crossdock_runtime::{Herder, HerderError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 /// Worker id of all states, as the transcripts write it.
 pub const WORKER: &str = "<worker1>";
@@ -35,6 +38,12 @@ pub struct ScriptedHerder {
     pub vanishing: Mutex<BTreeSet<String>>,
     /// What was restarted.
     pub restarts: Mutex<Vec<String>>,
+    /// Whether it blocks in `connectors`, panics in `connector_info` and fails in others.
+    pub stubborn: bool,
+    /// It was asked for connectors.
+    pub asked: Notify,
+    /// Ends the blocking.
+    pub released: Notify,
 }
 
 impl ScriptedHerder {
@@ -63,23 +72,53 @@ impl Herder for ScriptedHerder {
         ServerInfo {
             version: "4.3.1".into(),
             commit: "<commit>".into(),
-            kafka_cluster_id: Some("<kafka_cluster_id>".into()),
+            kafka_cluster_id: (!self.stubborn).then(|| "<kafka_cluster_id>".into()),
+        }
+    }
+
+    async fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
+        let plugin = |class: &str, kind| PluginInfo { class: class.into(), kind, version: "4.3.1".into() };
+        let mut plugins = vec![plugin("org.example.ASink", "sink")];
+        if !connectors_only {
+            plugins.push(plugin("org.example.AConverter", "converter"));
+        }
+        plugins
+    }
+
+    async fn plugin_config(&self, plugin: &str, version: &str) -> Result<Vec<ConfigKeyInfo>, HerderError> {
+        Err(HerderError::NotFound(format!("Unknown plugin {plugin}. {version}")))
+    }
+
+    async fn validate_config(&self, config: NullableConfig) -> Result<ConfigInfos, HerderError> {
+        match config.get("connector.class") {
+            Some(Some(class)) => {
+                Ok(ConfigInfos { name: class.clone(), error_count: 0, groups: vec![], configs: vec![] })
+            }
+            _ => Err(HerderError::BadRequest("no class".into())),
         }
     }
 
     async fn connectors(&self) -> Result<Vec<String>, HerderError> {
+        if self.stubborn {
+            self.asked.notify_one();
+            self.released.notified().await;
+        }
         let mut names: BTreeSet<_> = self.connectors.lock().unwrap().keys().cloned().collect();
         names.extend(self.vanishing.lock().unwrap().iter().cloned());
         Ok(names.into_iter().collect())
     }
 
     async fn connector_info(&self, connector: &str) -> Result<ConnectorInfo, HerderError> {
+        assert!(!self.stubborn, "a herder's fault");
         let found = self.get(connector, format!("Connector {connector} not found"))?;
         let tasks = vec![TaskId { connector: connector.into(), task: 0 }];
         Ok(ConnectorInfo { name: connector.into(), config: found.config, tasks, kind: found.kind })
     }
 
     async fn connector_status(&self, connector: &str) -> Result<ConnectorStatus, HerderError> {
+        if self.stubborn {
+            return Err(HerderError::Internal("broken".into()));
+        }
         let missing = format!("No status found for connector {connector}");
         let found = self.get(connector, missing.clone())?;
         let state = ConnectorState {
@@ -93,12 +132,18 @@ impl Herder for ScriptedHerder {
     }
 
     async fn task_configs(&self, connector: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        if self.stubborn {
+            return Err(HerderError::Conflict("rebalance".into()));
+        }
         let found = self.get(connector, format!("Connector {connector} not found"))?;
         let id = TaskId { connector: connector.into(), task: 0 };
         Ok(vec![TaskInfo { id, config: found.task_config }])
     }
 
     async fn task_status(&self, connector: &str, task: u32) -> Result<TaskStatus, HerderError> {
+        if self.stubborn {
+            return Err(HerderError::BadRequest("bad".into()));
+        }
         self.task(connector, task, format!("No status found for task {connector}-{task}"))
     }
 

@@ -2,7 +2,8 @@
 //! setting serves parsing, the REST API and the reference page.
 //!
 //! - `worker`, `connector`: the keys. `check`: checks that only Connect has.
-//! - `enriched`: the keys of transforms and predicates with those of their connector.
+//! - `enriched`: the keys of transforms and predicates with those of their connector. `with_plugins`: what is valid by the
+//!   plugins that there are.
 //! - `page`: the reference page.
 //! - `topic_creation`: how topics of sources are created.
 //! - `sink`: what the topics of a sink must satisfy together.
@@ -14,12 +15,16 @@ mod enriched;
 mod page;
 mod sink;
 mod topic_creation;
+mod with_plugins;
 mod worker;
 
 pub use enriched::enrich;
+pub(crate) use enriched::{check_version, class_of};
 pub use page::reference_page;
-pub use sink::{SinkTopicKeys, check_sink};
+pub use sink::{SinkTopicKeys, check_sink, sink_mistakes};
 pub use topic_creation::{TopicGroup, topic_group_keys, topic_groups};
+pub(crate) use with_plugins::{CONVERTERS, no_such_version};
+pub use with_plugins::{of_class, of_version, of_worker};
 
 use crossdock_api::config::{ConfigKey, ConfigType, Importance, Recommender, Setting, Validator};
 use crossdock_api::{ConfigDef, ConfigError, ParsedConfig};
@@ -113,7 +118,21 @@ fn client_keys(names: &[&str]) -> ConfigDef {
     names.iter().filter_map(known).map(client_key).fold(ConfigDef::new(), ConfigDef::define)
 }
 
-fn client_key(definition: &Definition) -> ConfigKey {
+/// The keys of a client, as Kafka's own has them.
+pub(crate) fn client_keys_of(client: ClientKind) -> ConfigDef {
+    let keys = definitions(client).map(|definition| {
+        let key = plain_client_key(&definition);
+        match definition.java_default {
+            DefaultValue::Required => key,
+            DefaultValue::Null => key.default_null(),
+            default => key.default(&default.to_string()),
+        }
+    });
+    keys.fold(ConfigDef::new(), ConfigDef::define)
+}
+
+/// Name, type, importance and documentation of a client's key.
+fn plain_client_key(definition: &Definition) -> ConfigKey {
     let kind = match definition.kind {
         Kind::Boolean => ConfigType::Boolean,
         Kind::Class => ConfigType::Class,
@@ -125,12 +144,17 @@ fn client_key(definition: &Definition) -> ConfigKey {
         Kind::Short => ConfigType::Short,
         Kind::Text => ConfigType::String,
     };
-    let key =
-        ConfigKey::new(definition.name, kind).doc(definition.doc).importance(match definition.importance {
-            ClientImportance::High => Importance::High,
-            ClientImportance::Low => Importance::Low,
-            ClientImportance::Medium => Importance::Medium,
-        });
+    ConfigKey::new(definition.name, kind).doc(definition.doc).importance(match definition.importance {
+        ClientImportance::High => Importance::High,
+        ClientImportance::Low => Importance::Low,
+        ClientImportance::Medium => Importance::Medium,
+    })
+}
+
+/// A key of a client as a worker has it.
+fn client_key(definition: &Definition) -> ConfigKey {
+    let key = plain_client_key(definition);
+    let kind = key.kind();
     let key = match definition.name {
         "client.id" | "socket.connection.setup.timeout.ms" | "socket.connection.setup.timeout.max.ms" => {
             key.importance(Importance::Low)

@@ -6,14 +6,18 @@
 //! - [`worker`]: the keys of a worker, as [`WorkerConfig`].
 //! - [`connector`]: the keys that every connector has, as [`ConnectorConfig`].
 //! - [`transformer`]: values that configurations take from elsewhere.
+//! - [`overrides`]: which client settings connectors may override.
+//! - [`version_range`]: which versions of plugins are taken.
 //! - `clients`: what producers, consumers and admin clients get from both.
 
 pub(crate) mod clients;
 pub mod connector;
 pub mod definition;
 pub mod file;
+pub mod overrides;
 pub mod properties;
 pub mod transformer;
+pub mod version_range;
 pub mod worker;
 
 pub use connector::ConnectorConfig;

@@ -1,5 +1,6 @@
 //! The worker's configuration (`WorkerConfig`, `StandaloneConfig`).
 
+use super::overrides::allowlist_key;
 use super::{definition, with_prefix};
 use crossdock_api::config::{ConfigKey, Importance, Validator};
 use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
@@ -10,8 +11,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "admin.listeners",
     "client.dns.lookup",
     "config.providers",
-    "connector.client.config.override.allowlist",
-    "connector.client.config.override.policy",
     "access.control.allow.methods",
     "access.control.allow.origin",
     "auto.include.jmx.reporter",
@@ -47,6 +46,7 @@ const PREFIXES: &[&str] = &[
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     raw: ConfigMap,
+    strict: bool,
     bootstrap_servers: String,
     key_converter: String,
     value_converter: String,
@@ -73,7 +73,8 @@ impl WorkerConfig {
             .default_null()
             .importance(Importance::High)
             .doc("File that source offsets are kept in. Without it they are in memory and lost at the end.");
-        definition::standalone().define(broker).define(file).define(compatibility_key())
+        let own = [broker, file, compatibility_key(), allowlist_key()];
+        own.into_iter().fold(definition::standalone(), ConfigDef::define)
     }
 
     /// Parses and checks a configuration.
@@ -89,6 +90,7 @@ impl WorkerConfig {
         };
         Ok(Self {
             raw: raw.clone(),
+            strict: parsed.string(COMPATIBILITY)? == "strict",
             bootstrap_servers: parsed.list("bootstrap.servers")?.join(","),
             key_converter: parsed.string("key.converter")?.to_owned(),
             value_converter: parsed.string("value.converter")?.to_owned(),
@@ -135,6 +137,11 @@ impl WorkerConfig {
         if let Some(mode) = self.raw.get(COMPATIBILITY) {
             config.entry(COMPATIBILITY.to_owned()).or_insert_with(|| mode.clone());
         }
+    }
+
+    /// `crossdock.compatibility=strict`: do as Connect also where that is wrong.
+    pub fn is_strict(&self) -> bool {
+        self.strict
     }
 
     /// `bootstrap.servers`.

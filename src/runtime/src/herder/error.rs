@@ -10,6 +10,9 @@ pub enum HerderError {
     /// The request fits no state that can be reached by waiting, or something exists already: HTTP 409.
     #[error("{0}")]
     Conflict(String),
+    /// The worker's configuration does not allow it: HTTP 403.
+    #[error("{0}")]
+    Forbidden(String),
     /// Something went wrong in the worker: HTTP 500.
     #[error("{0}")]
     Internal(String),

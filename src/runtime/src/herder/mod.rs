@@ -5,10 +5,13 @@
 
 mod error;
 mod info;
+pub mod plugins;
 mod requests;
 mod status;
 
 use async_trait::async_trait;
+use crossdock_api::config::NullableConfig;
+use plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 
 pub use error::HerderError;
 pub use info::{ConnectorInfo, ConnectorKind, ServerInfo, TaskId, TaskInfo};
@@ -22,6 +25,18 @@ pub use status::{ConnectorState, ConnectorStatus, State, TaskStatus};
 pub trait Herder: Send + Sync {
     /// Version, commit and the Kafka cluster's id. The id is waited for a few seconds, then null.
     async fn server_info(&self) -> ServerInfo;
+
+    /// The plugins by kind and name, or only connectors.
+    async fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo>;
+
+    /// The keys of a plugin, named by its class or a short form of it; `latest` is any version.
+    async fn plugin_config(&self, plugin: &str, version: &str) -> Result<Vec<ConfigKeyInfo>, HerderError>;
+
+    /// Checks a connector's configuration. Mistakes are in the answer.
+    ///
+    /// # Errors
+    /// A configuration without a connector's class, or whose class is not there.
+    async fn validate_config(&self, config: NullableConfig) -> Result<ConfigInfos, HerderError>;
 
     /// Names of all connectors, sorted.
     async fn connectors(&self) -> Result<Vec<String>, HerderError>;

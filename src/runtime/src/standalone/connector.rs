@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A connector of either kind.
-pub(super) enum AnyConnector {
+pub(crate) enum AnyConnector {
     Sink(Box<dyn SinkConnector>),
     Source(Box<dyn SourceConnector>),
 }
 
 impl AnyConnector {
     /// Makes a connector of a plugin; `None` if the plugin is not a connector.
-    pub(super) fn make(plugin: &Plugin) -> Result<Option<Self>, String> {
+    pub(crate) fn make(plugin: &Plugin) -> Result<Option<Self>, String> {
         caught(|| match plugin.factory() {
             Factory::Source(make) => Some(Self::Source(make())),
             Factory::Sink(make) => Some(Self::Sink(make())),
@@ -27,7 +27,7 @@ impl AnyConnector {
         })
     }
 
-    pub(super) fn as_connector(&mut self) -> &mut dyn Connector {
+    pub(crate) fn as_connector(&mut self) -> &mut dyn Connector {
         match self {
             Self::Sink(connector) => &mut **connector,
             Self::Source(connector) => &mut **connector,

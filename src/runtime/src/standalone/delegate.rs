@@ -1,15 +1,29 @@
 //! The [`Herder`] trait, over the inherent methods of the files by concern.
 
 use super::StandaloneHerder;
+use crate::herder::plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 use crate::herder::{
     ConnectorInfo, ConnectorStatus, Herder, HerderError, RestartRequest, ServerInfo, TaskInfo, TaskStatus,
 };
 use async_trait::async_trait;
+use crossdock_api::config::NullableConfig;
 
 #[async_trait]
 impl Herder for StandaloneHerder {
     async fn server_info(&self) -> ServerInfo {
         self.server_info().await
+    }
+
+    async fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {
+        self.list_plugins(connectors_only)
+    }
+
+    async fn plugin_config(&self, plugin: &str, version: &str) -> Result<Vec<ConfigKeyInfo>, HerderError> {
+        self.keys_of_plugin(plugin, version)
+    }
+
+    async fn validate_config(&self, config: NullableConfig) -> Result<ConfigInfos, HerderError> {
+        Ok(self.validated(&config).await?)
     }
 
     async fn connectors(&self) -> Result<Vec<String>, HerderError> {

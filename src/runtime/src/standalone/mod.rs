@@ -3,13 +3,13 @@
 //!
 //! Each connector has a lock of its own, so that one whose plugin hangs holds up no other; the REST API
 //! reads the board and waits for nobody.
-
 //!
 //! - `connector`: one connector with its tasks.
 //! - `host`: what a connector may ask of the worker.
 //! - `config`: connectors come and change.
 //! - `life`: restarts.
 //! - `read`: what there is and how it does.
+//! - `validate`: plugins and the checks of configurations.
 //! - `delegate`: the [`Herder`](crate::Herder) trait, over the others.
 
 mod config;
@@ -18,8 +18,10 @@ mod delegate;
 mod host;
 mod life;
 mod read;
+mod validate;
 
 use crate::board::{Board, TaskProgress};
+use crate::config::overrides::OverridePolicy;
 use crate::config::{WorkerConfig, clients};
 use crate::guard::Guard;
 use crate::herder::HerderError;
@@ -27,6 +29,7 @@ use crate::offsets::file_store::FileOffsetStore;
 use crate::offsets::store::{MemoryOffsetStore, OffsetStore, OffsetStoreError};
 use crate::task::pipeline;
 use crate::worker::Worker;
+pub(crate) use connector::AnyConnector;
 use connector::RunningConnector;
 use crossdock_api::{ConfigError, Plugins};
 use crossdock_client::{ClientConfig, Cluster};
@@ -74,10 +77,11 @@ impl StandaloneHerder {
     /// to Kafka yet, and so does not fail when no broker is there. Needs a tokio runtime.
     ///
     /// # Errors
-    /// A wrong client setting, a converter that does not exist, or a file of source offsets that cannot be
+    /// A wrong client setting, a policy of overrides that is none, a converter that does not exist, or a file of source offsets that cannot be
     /// used.
     pub fn start(config: WorkerConfig, plugins: Plugins, worker_id: String) -> Result<Arc<Self>, StartError> {
         pipeline::check_worker(&plugins, &config)?;
+        let policy = OverridePolicy::of(&config)?;
         let offsets: Arc<dyn OffsetStore> = match config.offset_file() {
             Some(path) => Arc::new(FileOffsetStore::open(path)?),
             None => {
@@ -90,7 +94,7 @@ impl StandaloneHerder {
         };
         let cluster = Cluster::new(ClientConfig::from_map(&clients::worker(&config))?);
         let board = Arc::new(Board::new(worker_id));
-        let worker = Arc::new(Worker { config, plugins, offsets, board });
+        let worker = Arc::new(Worker { config, policy, plugins, offsets, board });
         let (stopping, guard) = Guard::new();
         let asked = Arc::<Asked>::default();
         let herder = Arc::new_cyclic(|this| Self {

@@ -1,8 +1,9 @@
 //! Checks of single settings that only Connect has, with its texts.
 
+use crate::config::version_range::VersionRange;
 use crossdock_api::ConfigError;
 use crossdock_api::config::{Setting, Validator};
-use crossdock_client::consumer::JavaPattern;
+use crossdock_client::consumer::{JavaPattern, PatternError};
 use std::collections::HashSet;
 
 pub(super) const LISTENERS: Validator = Validator::Described(
@@ -201,9 +202,21 @@ fn regex(name: &str, value: &Setting) -> Checked {
     match value {
         Setting::String(text) if !text.is_empty() => match JavaPattern::new(text) {
             Ok(_) => Ok(()),
-            Err(error) => refuse(name, value, format!("Invalid regex: {error}")),
+            Err(error) => refuse(name, value, format!("Invalid regex: {}", syntax_error(&error))),
         },
         _ => Ok(()),
+    }
+}
+
+/// What is wrong with a pattern as Java's `PatternSyntaxException` shows it: what, where, the pattern and a mark.
+fn syntax_error(error: &PatternError) -> String {
+    let PatternError { pattern, at, reason } = error;
+    match at {
+        None => format!("{reason}\n{pattern}"),
+        Some(at) if *at < pattern.encode_utf16().count() => {
+            format!("{reason} near index {at}\n{pattern}\n{:at$}^", "")
+        }
+        Some(at) => format!("{reason} near index {at}\n{pattern}"),
     }
 }
 
@@ -211,7 +224,9 @@ fn patterns(name: &str, value: &Setting) -> Checked {
     let Setting::List(items) = value else { return Validator::NonNull.check(name, value) };
     let wrong = |item: &String| JavaPattern::new(item).err();
     match items.iter().filter(|item| !item.is_empty()).find_map(wrong) {
-        Some(error) => refuse(name, value, format!("Syntax error in regular expression: {error}")),
+        Some(error) => {
+            refuse(name, value, format!("Syntax error in regular expression: {}", syntax_error(&error)))
+        }
         None => Ok(()),
     }
 }
@@ -227,23 +242,10 @@ fn aliases(name: &str, value: &Setting) -> Checked {
 
 pub(super) const PLUGIN_VERSION: Validator = Validator::Checked(plugin_version);
 
-/// A version, or ranges of versions as Maven writes them: `[1.0,2.0)`, `(,1.0],[1.2,)`.
+/// A version, or ranges of versions.
 fn plugin_version(_: &str, value: &Setting) -> Checked {
-    let Setting::String(text) = value else { return Ok(()) };
-    let mut rest = text.trim();
-    while rest.starts_with(['[', '(']) {
-        let Some(end) = rest.find([']', ')']) else {
-            return Err(ConfigError::PluginVersion(format!("Unbounded range: {text}")));
-        };
-        let (range, after) = rest.split_at(end + 1);
-        let inner = &range[1..end];
-        let exact = !inner.contains(',');
-        if exact && !(range.starts_with('[') && range.ends_with(']')) {
-            return Err(ConfigError::PluginVersion(format!(
-                "Single version must be surrounded by []: {range}"
-            )));
-        }
-        rest = after.trim_start().strip_prefix(',').unwrap_or(after).trim_start();
+    match value {
+        Setting::String(text) => VersionRange::requirement(Some(text)).map(drop),
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -1,8 +1,10 @@
 //! The keys of a connector with those of its transforms and predicates (`ConnectorConfig.enrich`).
 
-use crossdock_api::config::{Check, ConfigKey, Importance, Recommender, Setting, Validator, Width};
+use super::with_plugins::{Classes, VersionsOf, no_such_version};
+use crate::config::version_range::VersionRange;
+use crossdock_api::config::{Check, ConfigKey, ConfigType, Importance, Setting, Validator, Width};
 use crossdock_api::registry::{Factory, Plugin, PluginKind};
-use crossdock_api::{ConfigDef, ConfigError, ConfigMap, ParsedConfig, Plugins};
+use crossdock_api::{ConfigDef, ConfigError, ConfigMap, Plugins};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -37,81 +39,143 @@ pub fn enrich(
     complete: bool,
 ) -> Result<ConfigDef, ConfigError> {
     let all = plugins.clone();
-    let mut enriched = base.with_classes(move |name| is_class(&all, name));
+    let mut enriched = base.with_classes(move |name| class_of(&all, name));
     for family in &FAMILIES {
-        let listed =
-            ConfigKey::list(family.list).parse(Some(config.get(family.list).map_or("", String::as_str)))?;
-        let Setting::List(listed) = listed else { continue };
+        let Some(listed) = config.get(family.list) else { continue };
+        let Setting::List(listed) = ConfigType::List.parse(family.list, listed)? else { continue };
         let mut seen = BTreeSet::new();
         for alias in listed.iter().filter(|alias| seen.insert(alias.as_str())) {
-            enriched = family.add(plugins, enriched, config, alias, complete)?;
+            let one = Named { family, plugins, config, prefix: format!("{}.{alias}.", family.list), alias };
+            enriched = one.add_to(enriched, complete)?;
         }
     }
     Ok(enriched)
 }
 
-impl Family {
-    fn add(
-        &self,
-        plugins: &Plugins,
-        mut def: ConfigDef,
-        config: &ConfigMap,
-        alias: &str,
-        complete: bool,
-    ) -> Result<ConfigDef, ConfigError> {
-        let prefix = format!("{}.{alias}.", self.list);
-        let type_key = format!("{prefix}type");
-        let found = match config.get(&type_key) {
-            Some(class) => self.resolve(plugins, &type_key, class).map(Some),
-            None if complete => {
-                Err(ConfigError::invalid(&type_key, "null", format!("Not a {}", self.interface)))
-            }
-            None => Ok(None),
-        };
-        def = def.define(self.type_key(plugins, &type_key, alias));
-        let plugin = match found {
-            Ok(plugin) => plugin,
-            Err(error) if complete => return Err(error),
-            Err(_) => None,
-        };
-        let version = ConfigKey::string(&format!("{prefix}plugin.version"))
-            .importance(Importance::Medium)
-            .doc("Version of the plugin; the only one there is if it is not set.");
-        let Some(plugin) = plugin else { return Ok(def.define(version.default_null())) };
-        def = def.define(
-            version.default(plugin.version()).recommender(Arc::new(OneVersion(plugin.version().to_owned()))),
-        );
-        for key in keys_of(plugin).keys() {
-            def = def.define(key.clone().under(&prefix));
+/// One transform or predicate of a configuration.
+struct Named<'c> {
+    family: &'static Family,
+    plugins: &'c Plugins,
+    config: &'c ConfigMap,
+    /// Prefix of its keys.
+    prefix: String,
+    alias: &'c str,
+}
+
+impl<'c> Named<'c> {
+    fn add_to(&self, def: ConfigDef, complete: bool) -> Result<ConfigDef, ConfigError> {
+        let group = format!("{}: {}", self.family.title, self.alias);
+        let def = def.define(self.type_key(&group)).define(self.version_key(&group));
+        let found = self.found().and_then(|plugin| self.check_version(plugin).map(|()| plugin));
+        match found {
+            Ok(plugin) => Ok(def.embed(&self.prefix, &group, 2, self.own_keys(plugin))),
+            Err(error) if complete => Err(error),
+            Err(_) => Ok(def),
         }
-        if self.kind == PluginKind::Transform {
-            def = def.define(predicate_key().under(&prefix)).define(negate_key().under(&prefix));
-            check_negation(config, &prefix, complete)?;
-        }
-        Ok(def)
     }
 
-    fn type_key(&self, plugins: &Plugins, name: &str, alias: &str) -> ConfigKey {
-        let (all, interface, kind) = (plugins.clone(), self.interface, self.kind);
-        let check = Check::new(move |key, value| match value {
-            Setting::String(class) => resolve(&all, kind, interface, key, class).map(drop),
-            _ => Ok(()),
+    fn found(&self) -> Result<&'c Plugin, ConfigError> {
+        let key = self.type_name();
+        match self.config.get(&key) {
+            Some(class) => resolve(self.plugins, self.family.kind, self.family.interface, &key, class),
+            None => {
+                let reason = format!("Not a {}", self.family.interface);
+                Err(ConfigError::invalid(&key, "null", reason))
+            }
+        }
+    }
+
+    fn type_name(&self) -> String {
+        format!("{}type", self.prefix)
+    }
+
+    fn version_name(&self) -> String {
+        format!("{}plugin.version", self.prefix)
+    }
+
+    fn check_version(&self, plugin: &Plugin) -> Result<(), ConfigError> {
+        let asked = self.config.get(&self.version_name()).map(String::as_str);
+        check_version(self.plugins, plugin, asked)
+    }
+
+    fn type_key(&self, group: &str) -> ConfigKey {
+        let (plugins, family) = (self.plugins.clone(), self.family);
+        let (prefix, config) = (self.prefix.clone(), self.config.clone());
+        let check = Check::new(move |key, value| {
+            if family.kind == PluginKind::Transform {
+                check_negation(&config, &prefix)?;
+            }
+            let Setting::String(class) = value else { return Ok(()) };
+            let plugin = resolve(&plugins, family.kind, family.interface, key, class)?;
+            let asked = config.get(&format!("{prefix}plugin.version")).map(String::as_str);
+            check_version(&plugins, plugin, asked)
         });
-        let (group, shown) = (format!("{}: {alias}", self.title), format!("{interface} type for {alias}"));
-        ConfigKey::class(name)
+        let shown = format!("{} type for {}", self.family.interface, self.alias);
+        ConfigKey::class(&self.type_name())
             .validator(Validator::Dynamic(check))
+            .recommender(Arc::new(Classes { plugins: self.plugins.clone(), kind: self.family.kind }))
             .importance(Importance::High)
-            .shown(&group, 0, Width::Long, &shown)
+            .shown(group, 0, Width::Long, &shown)
             .doc("Class of the plugin.")
     }
 
-    fn resolve<'p>(&self, plugins: &'p Plugins, key: &str, class: &str) -> Result<&'p Plugin, ConfigError> {
-        resolve(plugins, self.kind, self.interface, key, class)
+    fn version_key(&self, group: &str) -> ConfigKey {
+        let (plugins, family, class_key) = (self.plugins.clone(), self.family, self.type_name());
+        let class = self.config.get(&class_key).cloned();
+        let check = Check::new(move |_, value| {
+            let (Setting::String(asked), Some(class)) = (value, &class) else { return Ok(()) };
+            match plugins.of_kind(family.kind, class.trim()) {
+                Ok(plugin) => check_version(&plugins, plugin, Some(asked)),
+                // The key of the class says that it is not there.
+                Err(_) => Ok(()),
+            }
+        });
+        let key = ConfigKey::string(&self.version_name());
+        let key = match self.found() {
+            Ok(plugin) => key.default(plugin.version()),
+            Err(_) => key.default_null(),
+        };
+        let versions = VersionsOf {
+            plugins: self.plugins.clone(),
+            kind: self.family.kind,
+            class: self.type_name(),
+            hides: false,
+        };
+        let shown = format!("{} version for {}", self.family.interface, self.alias);
+        key.validator(Validator::Dynamic(check))
+            .recommender(Arc::new(versions))
+            .importance(Importance::High)
+            .shown(group, 1, Width::Long, &shown)
+            .doc("Version of the plugin; the only one there is if it is not set.")
+    }
+
+    fn own_keys(&self, plugin: &Plugin) -> ConfigDef {
+        let own = keys_of(plugin);
+        if self.family.kind != PluginKind::Transform {
+            return own;
+        }
+        // A transform's own keys of these names are hidden by those of every transform.
+        own.define(predicate_key()).define(negate_key())
+    }
+}
+
+/// Refuses a version that a plugin is not of.
+pub(crate) fn check_version(
+    plugins: &Plugins,
+    plugin: &Plugin,
+    asked: Option<&str>,
+) -> Result<(), ConfigError> {
+    match VersionRange::requirement(asked)? {
+        Some(range) if !range.contains(plugin.version()) => {
+            let message = no_such_version(plugins, plugin.class(), &range.to_string());
+            Err(ConfigError::PluginVersion(message))
+        }
+        _ => Ok(()),
     }
 }
 
 /// The plugin of a class; Connect's texts say why there is none.
-fn resolve<'p>(
+pub(super) fn resolve<'p>(
     plugins: &'p Plugins,
     kind: PluginKind,
     interface: &str,
@@ -142,11 +206,17 @@ fn resolve<'p>(
     Err(ConfigError::invalid(key, class, format!("Class {class} could not be found.")))
 }
 
-fn is_class(plugins: &Plugins, name: &str) -> bool {
+/// The full name of the class that a name stands for, if it is there. Abstract classes of transforms are: they are
+/// refused for what they are.
+pub(crate) fn class_of(plugins: &Plugins, name: &str) -> Option<String> {
     let answers =
         |plugin: &Plugin| is_short(name) && [plugin.simple_name(), plugin.short_name()].contains(&name);
-    plugins.iter().any(|plugin| plugin.class() == name || answers(plugin))
-        || nested_in(plugins, name).next().is_some()
+    let found =
+        plugins.iter().find(|plugin| plugin.class() == name).or_else(|| plugins.iter().find(|p| answers(p)));
+    match found {
+        Some(plugin) => Some(plugin.class().to_owned()),
+        None => nested_in(plugins, name).next().map(|_| name.to_owned()),
+    }
 }
 
 /// Whether it can be the name of a class without its package; nested classes have none.
@@ -181,26 +251,13 @@ fn negate_key() -> ConfigKey {
         .doc("Whether the records are transformed for which the predicate does not hold.")
 }
 
-fn check_negation(config: &ConfigMap, prefix: &str, complete: bool) -> Result<(), ConfigError> {
+fn check_negation(config: &ConfigMap, prefix: &str) -> Result<(), ConfigError> {
     let given = |name: &str| config.contains_key(&format!("{prefix}{name}"));
-    if complete && given("negate") && !given("predicate") {
+    if given("negate") && !given("predicate") {
         return Err(ConfigError::Other(format!(
             "Config '{prefix}negate' was provided but there is no config '{prefix}predicate' defining a predicate to be \
              negated."
         )));
     }
     Ok(())
-}
-
-#[derive(Debug)]
-struct OneVersion(String);
-
-impl Recommender for OneVersion {
-    fn valid_values(&self, _key: &str, _parsed: &ParsedConfig) -> Result<Vec<String>, ConfigError> {
-        Ok(vec![self.0.clone()])
-    }
-
-    fn is_visible(&self, _key: &str, _parsed: &ParsedConfig) -> bool {
-        true
-    }
 }

@@ -17,48 +17,57 @@ pub struct SinkTopicKeys {
 /// Checks `topics`, `topics.regex` and the dead letter queue of a sink.
 ///
 /// # Errors
-/// If none or both of the first two are set, or the sink would read its own dead letter queue.
+/// The first of [`sink_mistakes`].
 pub fn check_sink(config: &ConfigMap) -> Result<SinkTopicKeys, ConfigError> {
-    let given = |key: &str| config.get(key).map(String::as_str).filter(|text| !text.trim().is_empty());
-    let (topics, regex) = (given("topics"), given("topics.regex"));
-    let queue = given("errors.deadletterqueue.topic.name").map(str::trim);
-    let names: Vec<String> = topics
-        .unwrap_or_default()
-        .split(',')
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .collect();
-    match (topics, regex) {
-        (Some(topics), Some(_)) => {
-            let reason = "topics and topics.regex are mutually exclusive options, but both are set.";
-            return Err(ConfigError::invalid("topics", topics, reason));
-        }
-        (None, None) => {
-            let reason = "Must configure one of topics or topics.regex";
-            return Err(ConfigError::invalid("topics", "null", reason));
-        }
-        (Some(topics), None) => {
-            if let Some(queue) = queue.filter(|queue| names.iter().any(|name| name == queue)) {
-                let list = names.join(", ");
-                let reason = format!(
-                    "The DLQ topic '{queue}' may not be included in the list of topics ('topics=[{list}]') consumed by \
-                     the connector"
-                );
-                return Err(ConfigError::invalid("topics", topics, reason));
-            }
-        }
-        (None, Some(regex)) => {
-            let pattern = JavaPattern::new(regex.trim()).map_err(|error| {
-                ConfigError::invalid("topics.regex", regex, format!("Invalid regex: {error}"))
-            })?;
-            if let Some(queue) = queue.filter(|queue| pattern.matches(queue)) {
-                let reason = format!(
-                    "The DLQ topic '{queue}' may not be matched by the regex for the topics ('topics.regex={regex}') \
-                     consumed by the connector"
-                );
-                return Err(ConfigError::invalid("topics.regex", regex, reason));
-            }
-        }
+    if let Some((key, reason)) = sink_mistakes(config).into_iter().next() {
+        return Err(ConfigError::invalid(key, given(config, key).unwrap_or("null"), reason));
     }
-    Ok(SinkTopicKeys { topics: names, has_topics: topics.is_some(), has_dead_letter_queue: queue.is_some() })
+    let topics = given(config, "topics");
+    Ok(SinkTopicKeys {
+        topics: names(topics.unwrap_or_default()),
+        has_topics: topics.is_some(),
+        has_dead_letter_queue: given(config, QUEUE).is_some(),
+    })
+}
+
+const QUEUE: &str = "errors.deadletterqueue.topic.name";
+
+/// What is wrong with the topics of a sink, by key: none or both of `topics` and `topics.regex` are set, or the sink would read its own dead letter queue.
+pub fn sink_mistakes(config: &ConfigMap) -> Vec<(&'static str, String)> {
+    let (topics, regex) = (given(config, "topics"), given(config, "topics.regex"));
+    let both = |reason: &str| vec![("topics", reason.to_owned()), ("topics.regex", reason.to_owned())];
+    let queue = given(config, QUEUE).map(str::trim);
+    match (topics, regex, queue) {
+        (Some(_), Some(_), _) => {
+            both("topics and topics.regex are mutually exclusive options, but both are set.")
+        }
+        (None, None, _) => both("Must configure one of topics or topics.regex"),
+        (Some(topics), None, Some(queue)) if names(topics).iter().any(|name| name == queue) => {
+            let list = names(topics).join(", ");
+            let reason = format!(
+                "The DLQ topic '{queue}' may not be included in the list of topics ('topics=[{list}]') consumed by the \
+                 connector"
+            );
+            vec![("topics", reason)]
+        }
+        // What is no pattern is refused by the key itself.
+        (None, Some(regex), Some(queue))
+            if JavaPattern::new(regex.trim()).is_ok_and(|pattern| pattern.matches(queue)) =>
+        {
+            let reason = format!(
+                "The DLQ topic '{queue}' may not be matched by the regex for the topics ('topics.regex={regex}') \
+                 consumed by the connector"
+            );
+            vec![("topics.regex", reason)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn given<'c>(config: &'c ConfigMap, key: &str) -> Option<&'c str> {
+    config.get(key).map(String::as_str).filter(|text| !text.trim().is_empty())
+}
+
+fn names(topics: &str) -> Vec<String> {
+    topics.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
