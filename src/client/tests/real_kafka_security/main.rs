@@ -6,5 +6,6 @@ mod certificates;
 mod refusals;
 #[path = "../support/mod.rs"]
 mod support;
+mod token_endpoint;
 mod ways_in;
 mod world;

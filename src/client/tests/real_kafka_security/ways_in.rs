@@ -1,13 +1,9 @@
 //! Listeners that let a client in, and keep it.
 
-use crate::world::{PASSWORD, jaas, round_trip, world};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::world::{round_trip, world};
 use crossdock_client::{ConnectionClass, TopicSelection};
 use kafka_protocol::messages::MetadataRequest;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use std::time::Duration;
 use tokio::time::Instant;
 
 #[tokio::test]
@@ -60,37 +56,4 @@ async fn sessions_are_renewed_under_traffic() {
         assert!(calls > 100, "{calls}");
     }
     round_trip(&clusters[1]).await;
-}
-
-#[tokio::test]
-async fn a_token_of_an_endpoint_lets_the_client_in() {
-    let world = world().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/token", listener.local_addr().unwrap());
-    let provider = tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        while !String::from_utf8_lossy(&request).contains("grant_type=client_credentials") {
-            socket.read_buf(&mut request).await.unwrap();
-        }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let claims = format!(r#"{{"sub":"alice","iat":{now},"exp":{}}}"#, now + 600);
-        let [header, claims] = [r#"{"alg":"none"}"#, &claims].map(|part| URL_SAFE_NO_PAD.encode(part));
-        let body = format!(r#"{{"access_token":"{header}.{claims}."}}"#);
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-        socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-    });
-    let jaas = jaas("OAUTHBEARER", PASSWORD).replace("unsecuredLoginStringClaim_sub=\"alice\"", "x=y");
-    let cluster = world.cluster(
-        "SASL",
-        &[
-            ("sasl.mechanism", "OAUTHBEARER"),
-            ("sasl.jaas.config", &jaas),
-            ("sasl.oauthbearer.token.endpoint.url", &url),
-            ("sasl.oauthbearer.client.credentials.client.id", "me"),
-            ("sasl.oauthbearer.client.credentials.client.secret", PASSWORD),
-        ],
-    );
-    round_trip(&cluster).await;
-    provider.await.unwrap();
 }
