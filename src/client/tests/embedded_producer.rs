@@ -368,3 +368,56 @@ async fn records_for_a_partition_that_is_gone_wait_without_asking_all_the_time()
     let asked = s.broker.faults().requests(ApiKey::Metadata);
     assert!(asked < 60, "{asked} requests");
 }
+
+/// Appends a record with a key and no partition.
+fn append_keyed(setup: &Setup, key: &str) {
+    let (key, value) = (Some(key.as_bytes()), Some(b"v".as_slice()));
+    setup.producer.appender().append(&setup.topic, None, 1, key, value, iter::empty(), 0).unwrap();
+}
+
+async fn sizes(setup: &Setup) -> [usize; 3] {
+    setup.producer.flush().await;
+    let mut sizes = [0; 3];
+    for (partition, size) in (0..).zip(&mut sizes) {
+        *size = log_of(&setup.cluster, setup.topic.name(), partition).await.len();
+    }
+    sizes
+}
+
+#[tokio::test]
+async fn round_robin_takes_partitions_in_turn_whatever_the_key() {
+    let class = ("partitioner.class", "org.apache.kafka.clients.producer.RoundRobinPartitioner");
+    let new = || NewTopic::new("t", 3, 1);
+    let turns = setup(new(), &[class]).await;
+    (0..3).for_each(|_| append_keyed(&turns, "the same"));
+    assert_eq!(sizes(&turns).await, [1, 1, 1]);
+    (0..32).for_each(|_| append_keyed(&turns, "the same"));
+    assert_eq!(sizes(&turns).await, [12, 12, 11]);
+    let keyed = setup(new(), &[]).await;
+    (0..12).for_each(|_| append_keyed(&keyed, "the same"));
+    let mut sizes = sizes(&keyed).await;
+    sizes.sort_unstable();
+    assert_eq!(sizes, [0, 0, 12], "without it the key decides");
+}
+
+#[tokio::test]
+async fn an_idle_topic_is_forgotten_and_asked_for_again() {
+    let setup = setup(NewTopic::new("t", 1, 1), &[("metadata.max.idle.ms", "5000")]).await;
+    setup.append(0, 1).await;
+    setup.producer.flush().await;
+    let is_known = || async {
+        setup.cluster.refresh(crossdock_client::TopicSelection::Known, false).await.unwrap();
+        setup.cluster.metadata().topics.contains_key("t")
+    };
+    assert!(is_known().await);
+    let forgotten = async {
+        while is_known().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), forgotten).await.expect("it is forgotten");
+    setup.append(1, 2).await;
+    setup.producer.flush().await;
+    assert!(is_known().await);
+    setup.check(2).await;
+}

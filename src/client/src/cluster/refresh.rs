@@ -38,9 +38,8 @@ pub(super) struct Refresher {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Topics that were asked for by name, and are kept up to date; and when they were asked for by name, or
-    /// were there, last.
-    known: BTreeMap<Arc<str>, Instant>,
+    /// Topics that were asked for by name, and are kept up to date.
+    known: BTreeMap<Arc<str>, Known>,
     next_ticket: u64,
     tickets: BTreeMap<u64, Ticket>,
     background_runs: bool,
@@ -48,6 +47,15 @@ struct State {
     answered: Option<Instant>,
     /// A broker sent us back to the bootstrap servers, and none of them has answered yet.
     only_bootstrap: bool,
+}
+
+/// A topic that is kept up to date.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// When it was asked for by name, or was there, last.
+    seen: Instant,
+    /// Until when it is kept if only producers want it; `None` if others do.
+    until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -120,6 +128,21 @@ impl Cluster {
             }
             None => false,
         });
+    }
+
+    /// Has topics kept up to date until the given times, for producers; those that others named are kept anyway.
+    pub(crate) fn keep_topics<'a>(
+        &self,
+        topics: impl Iterator<Item = (&'a Arc<str>, Instant)>,
+        now: Instant,
+    ) {
+        let mut state = self.inner.refresher.lock();
+        for (name, until) in topics.filter(|(_, until)| *until > now) {
+            match state.known.get_mut(name) {
+                Some(known) => known.until = known.until.map(|earlier| earlier.max(until)),
+                None => drop(state.known.insert(name.clone(), Known { seen: now, until: Some(until) })),
+            }
+        }
     }
 
     async fn ask(&self, union: &Union) -> Result<MetadataResponse, ClientError> {
@@ -207,10 +230,16 @@ impl Cluster {
     }
 
     fn publish(&self, answer: MetadataResponse, all: bool) {
-        self.inner.snapshot.send_modify(|snapshot| *snapshot = Arc::new(snapshot.updated(answer, all)));
+        let now = Instant::now();
+        let idle = self.inner.refresher.lock().forget_idle(now);
+        self.inner.snapshot.send_modify(|snapshot| {
+            let mut next = snapshot.updated(answer, all);
+            next.topics.retain(|name, _| !idle.contains(name));
+            *snapshot = Arc::new(next);
+        });
         let snapshot = self.metadata();
         let keep = MISSING_KEPT.max(self.inner.config.metadata_max_age * 2);
-        self.inner.refresher.lock().forget_missing(&snapshot, Instant::now(), keep);
+        self.inner.refresher.lock().forget_missing(&snapshot, now, keep);
         if !snapshot.brokers.is_empty() {
             for pool in [&self.inner.pool, &self.pool] {
                 pool.drop_bootstrap();
@@ -269,7 +298,8 @@ impl Refresher {
         let mut state = self.lock();
         if let TopicSelection::Named(names) = &topics {
             let now = Instant::now();
-            state.known.extend(names.iter().map(|name| (name.clone(), now)));
+            let known = Known { seen: now, until: None };
+            state.known.extend(names.iter().map(|name| (name.clone(), known)));
         }
         let id = state.next_ticket;
         state.next_ticket += 1;
@@ -292,7 +322,11 @@ impl State {
         for (id, ticket) in self.tickets.iter().filter(|(_, t)| agrees(t)) {
             match &ticket.topics {
                 TopicSelection::None => {}
-                TopicSelection::Known => union.names.extend(self.known.keys().cloned()),
+                TopicSelection::Known => {
+                    let now = Instant::now();
+                    let kept = self.known.iter().filter(|(_, known)| known.until.is_none_or(|at| at > now));
+                    union.names.extend(kept.map(|(name, _)| name.clone()));
+                }
                 TopicSelection::Named(names) | TopicSelection::Once(names) => {
                     union.names.extend(names.iter().cloned())
                 }
@@ -310,12 +344,21 @@ impl State {
             let info = snapshot.topics.get(name);
             info.is_none_or(|info| info.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
         };
-        self.known.retain(|name, last| {
+        self.known.retain(|name, known| {
             if !is_missing(name) {
-                *last = now;
+                known.seen = now;
             }
-            now.duration_since(*last) < keep
+            now.duration_since(known.seen) < keep
         });
+    }
+
+    /// Topics that no producer used for too long, and nobody else wants, are not asked for any more.
+    fn forget_idle(&mut self, now: Instant) -> BTreeSet<Arc<str>> {
+        let is_idle = |known: &Known| known.until.is_some_and(|until| until <= now);
+        let idle = self.known.iter().filter(|(_, known)| is_idle(known)).map(|(name, _)| name.clone());
+        let idle = idle.collect();
+        self.known.retain(|_, known| !is_idle(known));
+        idle
     }
 
     fn settle(&mut self, union: &Union, outcome: &Result<(), ClientError>) {
@@ -399,5 +442,40 @@ mod tests {
         drop(refresher.enter(named("gone"), true));
         assert_eq!(known_after(9, missing).await, ["gone", "here"], "it was wanted 9 minutes ago");
         assert_eq!(known_after(1, missing).await, ["here"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn topics_that_only_producers_wanted_are_forgotten_when_they_are_idle() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let cluster = Cluster::new(crate::config::ClientConfig::new("127.0.0.1:1").unwrap());
+        let state = || cluster.inner.refresher.lock();
+        let names: [Arc<str>; 3] = ["idle".into(), "used".into(), "read".into()];
+        let keep = |names: &[Arc<str>]| {
+            let until = Instant::now() + 5 * SECOND;
+            cluster.keep_topics(names.iter().map(|name| (name, until)), Instant::now());
+        };
+        let asked = || {
+            let ticket = cluster.inner.refresher.enter(TopicSelection::Known, false);
+            let union = state().union(ticket.id);
+            union.names.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let topic = |name: &Arc<str>| MetadataResponseTopic::default().with_name(Some(topic_name(name)));
+        let answer = MetadataResponse::default().with_topics(names.iter().map(topic).collect());
+        keep(&names);
+        drop(cluster.inner.refresher.enter(named("read"), false));
+        cluster.publish(answer.clone(), false);
+        tokio::time::advance(4 * SECOND).await;
+        keep(&names[1..]);
+        assert_eq!(asked(), ["idle", "read", "used"]);
+        tokio::time::advance(SECOND).await;
+        assert_eq!(asked(), ["read", "used"]);
+        cluster.publish(MetadataResponse::default(), false);
+        let known = |name: &str| cluster.metadata().topics.contains_key(name);
+        assert!(!known("idle") && known("used") && known("read"), "the snapshot has it no more either");
+        // Who reads it as well keeps it, whatever producers do.
+        tokio::time::advance(100 * SECOND).await;
+        assert_eq!(asked(), ["read"]);
+        keep(&names[..1]);
+        assert_eq!(asked(), ["idle", "read"], "the next record has it asked for again");
     }
 }

@@ -176,6 +176,8 @@ pub enum State {
     NotApplicable(&'static str),
     /// Any other value than the default is an error, since ignoring it would do harm.
     Refused(&'static str),
+    /// As [`Self::Refused`], but for these values.
+    RefusedBut(&'static [&'static str], &'static str),
 }
 
 /// A default or an importance that one kind of client has of its own.
@@ -257,6 +259,9 @@ impl Definition {
         self.check_valid(value)?;
         match self.state {
             State::Refused(reason) if !self.is_default(value) => Err(self.invalid(value, reason)),
+            State::RefusedBut(known, reason) if !self.is_default(value) && !known.contains(&value) => {
+                Err(self.invalid(value, reason))
+            }
             _ => Ok(()),
         }
     }

@@ -302,6 +302,11 @@ impl<T> Key<T> {
         self.state(State::NotApplicable(why))
     }
 
+    /// As [`Key::refused`], but for these values.
+    pub(super) const fn refused_but(self, known: &'static [&'static str], why: &'static str) -> Self {
+        self.state(State::RefusedBut(known, why))
+    }
+
     /// An error unless it is set to its default. The reason says what to do instead.
     pub(super) const fn refused(self, why: &'static str) -> Self {
         self.state(State::Refused(why))

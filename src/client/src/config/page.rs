@@ -87,6 +87,7 @@ fn state(state: State) -> String {
         State::WithoutEffect(why) => format!("no effect: {why}"),
         State::NotApplicable(why) => format!("not applicable: {why}"),
         State::Refused(why) => format!("refused: {why}"),
+        State::RefusedBut(known, why) => format!("refused, but for `{}`: {why}", known.join("`, `")),
     }
 }
 

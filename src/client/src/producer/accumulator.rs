@@ -5,11 +5,11 @@
 
 use super::batch::{Batch, Compressed};
 use super::error::AppendError;
-use super::partitioner::{Spread, Sticky, partition_for_key};
+use super::partitioner::{RoundRobin, Spread, Sticky, partition_for_key};
 use super::transaction::Machine;
 use crate::backoff::Rng;
 use crate::error::ErrorCode;
-use crate::metadata::TopicInfo;
+use crate::metadata::{NodeId, TopicInfo};
 use crossdock_wire::BatchBuilder;
 use crossdock_wire::header::HEADER_LEN;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -74,15 +74,31 @@ pub(super) struct Topic {
     pub(super) partition_count: i32,
     /// Why the cluster tells nothing of the topic, if it was asked.
     pub(super) error: ErrorCode,
+    /// Partitions that have a leader, and these leaders.
     available: Vec<i32>,
+    leaders: Vec<NodeId>,
+    /// Those of the available partitions whose leaders take requests; empty to take all for that.
+    responsive: Vec<i32>,
     queues: Vec<Queue>,
     sticky: Sticky,
+    turns: RoundRobin,
+    /// When a batch was opened last.
+    pub(super) used: Instant,
     /// Size of a batch as it is sent. Lower than the configured limit once the broker refused one for its size.
     batch_limit: usize,
     /// What records of this topic are compressed to, as a part of what they were; an estimate.
     ratio: f32,
     /// Size of a batch before it is compressed.
     open_limit: usize,
+}
+
+/// What chose the partition of a record.
+#[derive(Debug, Clone, Copy)]
+enum Chosen {
+    /// The caller, or the key.
+    Given,
+    Sticky,
+    InTurn,
 }
 
 #[derive(Debug, Default)]
@@ -136,8 +152,12 @@ impl Accumulator {
             partition_count: 0,
             error: ErrorCode::NONE,
             available: Vec::new(),
+            leaders: Vec::new(),
+            responsive: Vec::new(),
             queues: Vec::new(),
             sticky: Sticky::new(Rng::random()),
+            turns: RoundRobin::default(),
+            used: Instant::now(),
             batch_limit: self.limits.batch,
             ratio: 1.0,
             open_limit: self.limits.batch,
@@ -165,7 +185,7 @@ impl Accumulator {
         let Some(topic) = self.topics.get_mut(topic_at) else { return Err(AppendError::Closed) };
         let bound = size_bound(&record);
         check_size(&self.limits, &topic.name, bound)?;
-        let (partition, sticky) = topic.choose(partition, record.key, self.spread)?;
+        let (partition, chosen) = topic.choose(partition, record.key, self.spread)?;
         let queue = &mut topic.queues[partition as usize];
         let fits = queue.batches.back().is_some_and(|b| b.is_open() && b.len() + bound <= topic.open_limit);
         let charge = if fits { bound } else { bound + HEADER_LEN };
@@ -175,7 +195,9 @@ impl Accumulator {
         }
         if !fits {
             let capacity = queue.next_capacity(topic.open_limit, bound);
-            queue.batches.push_back(Batch::open(self.next_serial, Instant::now(), capacity));
+            let now = Instant::now();
+            topic.used = now;
+            queue.batches.push_back(Batch::open(self.next_serial, now, capacity));
             self.unresolved.insert(self.next_serial);
             self.next_serial += 1;
             self.used += HEADER_LEN;
@@ -185,8 +207,10 @@ impl Accumulator {
         // Cannot be `None`: the batch is open, and the bound was checked against 32-bit limits.
         let taken = appended.unwrap_or(0);
         self.used += taken;
-        if sticky {
-            topic.sticky.appended(taken);
+        match chosen {
+            Chosen::Given => {}
+            Chosen::Sticky => topic.sticky.appended(taken),
+            Chosen::InTurn => topic.turns.appended(),
         }
         if queue.announced {
             return Ok(false);
@@ -300,10 +324,20 @@ impl Topic {
             return;
         }
         self.partition_count = i32::try_from(info.partitions.len()).unwrap_or(i32::MAX);
-        self.available.clear();
-        self.available.extend(info.partitions.iter().filter(|p| p.leader.is_some()).map(|p| p.partition));
+        let led = info.partitions.iter().filter_map(|p| Some((p.partition, p.leader?)));
+        (self.available, self.leaders) = led.unzip();
+        self.responsive.clear();
         if self.queues.len() < info.partitions.len() {
             self.queues.resize_with(info.partitions.len(), Queue::default);
+        }
+    }
+
+    /// Spreads no records to partitions that these brokers lead, if others are left.
+    pub(super) fn avoid(&mut self, brokers: &BTreeSet<NodeId>) {
+        self.responsive.clear();
+        if !brokers.is_empty() {
+            let led = self.available.iter().zip(&self.leaders);
+            self.responsive.extend(led.filter(|(_, leader)| !brokers.contains(leader)).map(|(p, _)| *p));
         }
     }
 
@@ -324,28 +358,34 @@ impl Topic {
         self.open_limit = (likely as usize).min(most).max(self.batch_limit);
     }
 
-    /// The partition of a record, and whether it was chosen by the sticky partitioner.
+    /// The partition of a record, and what chose it.
     fn choose(
         &mut self,
         explicit: Option<i32>,
         key: Option<&[u8]>,
         spread: Spread,
-    ) -> Result<(i32, bool), AppendError> {
+    ) -> Result<(i32, Chosen), AppendError> {
         let count = self.partition_count;
         if count <= 0 {
             return Err(AppendError::MetadataMissing { topic: self.name.clone() });
         }
-        match (explicit, key.filter(|_| !spread.ignore_keys)) {
-            (Some(partition), _) if (0..count).contains(&partition) => Ok((partition, false)),
+        let key = key.filter(|_| !spread.ignore_keys && !spread.round_robin);
+        match (explicit, key) {
+            (Some(partition), _) if (0..count).contains(&partition) => Ok((partition, Chosen::Given)),
             (Some(partition), _) => {
                 Err(AppendError::UnknownPartition { topic: self.name.clone(), partition, count })
             }
-            (None, Some(key)) => Ok((partition_for_key(key, count), false)),
+            (None, Some(key)) => Ok((partition_for_key(key, count), Chosen::Given)),
+            (None, None) if spread.round_robin => {
+                Ok((self.turns.partition(count, &self.available), Chosen::InTurn))
+            }
             (None, None) => {
                 let queues = &self.queues;
                 let queued = |partition: i32| queues.get(partition as usize).map_or(0, |q| q.batches.len());
                 let queued = spread.adaptive.then_some(queued);
-                Ok((self.sticky.partition(count, &self.available, self.open_limit, queued), true))
+                let responsive = spread.adaptive && !self.responsive.is_empty();
+                let among = if responsive { &self.responsive } else { &self.available };
+                Ok((self.sticky.partition(count, among, self.open_limit, queued), Chosen::Sticky))
             }
         }
     }

@@ -34,13 +34,20 @@ pub struct ProducerConfig {
     pub max_block: Duration,
     /// `max.in.flight.requests.per.connection`; more than 64 are as 64.
     pub max_in_flight: usize,
+    /// `metadata.max.idle.ms`: a topic that is not produced to for this long is not kept up to date any more.
+    pub metadata_max_idle: Duration,
     /// `max.request.size`: largest record, and largest sum of the batches in a request, in bytes.
     pub max_request_size: usize,
+    /// `partitioner.class` is `RoundRobinPartitioner`: all records without a partition take the partitions in turn.
+    pub partitioner_round_robin: bool,
     /// `partitioner.ignore.keys`: records with a key are spread like those without.
     pub partitioner_ignore_keys: bool,
     /// `partitioner.adaptive.partitioning.enable`: partitions whose batches queue up get fewer of the records that
     /// are spread.
     pub partitioner_adaptive: bool,
+    /// `partitioner.availability.timeout.ms`: a broker that takes no requests for this long gets no more of the
+    /// records that are spread, if that is adaptive; `None` is never.
+    pub partitioner_availability_timeout: Option<Duration>,
     /// `request.timeout.ms`.
     pub request_timeout: Duration,
     /// `retries`: how often a batch is sent again at most.
@@ -115,9 +122,13 @@ impl ProducerConfig {
             linger: reader.get(LINGER),
             max_block: reader.get(MAX_BLOCK),
             max_in_flight: size(reader.get(MAX_IN_FLIGHT).into()),
+            metadata_max_idle: reader.get(METADATA_MAX_IDLE),
             max_request_size: size(reader.get(MAX_REQUEST_SIZE).into()),
+            partitioner_round_robin: reader.get(PARTITIONER_CLASS) == Some(ROUND_ROBIN),
             partitioner_ignore_keys: reader.get(PARTITIONER_IGNORE_KEYS),
             partitioner_adaptive: reader.get(PARTITIONER_ADAPTIVE),
+            partitioner_availability_timeout: Some(reader.get(PARTITIONER_AVAILABILITY_TIMEOUT))
+                .filter(|timeout| !timeout.is_zero()),
             request_timeout: reader.get(REQUEST_TIMEOUT),
             retries: reader.get(PRODUCER_RETRIES).unsigned_abs(),
             retry_backoff,
@@ -226,6 +237,16 @@ mod tests {
     }
 
     #[test]
+    fn partitioners_are_chosen_by_their_class() {
+        assert!(!config(&[]).unwrap().partitioner_round_robin);
+        assert!(!config(&[("partitioner.class", "")]).unwrap().partitioner_round_robin);
+        assert!(config(&[("partitioner.class", ROUND_ROBIN)]).unwrap().partitioner_round_robin);
+        assert_eq!(config(&[]).unwrap().partitioner_availability_timeout, None);
+        let soon = config(&[("partitioner.availability.timeout.ms", "20")]).unwrap();
+        assert_eq!(soon.partitioner_availability_timeout, Some(Duration::from_millis(20)));
+    }
+
+    #[test]
     fn codecs_have_their_levels() {
         let codec = |pairs: &[(&str, &str)]| config(pairs).unwrap().codec;
         assert_eq!(codec(&[]), Codec::NONE);
@@ -246,6 +267,9 @@ mod tests {
             (vec![("transactional.id", "x"), ("enable.idempotence", "false")], "without also enabling"),
             (vec![("transactional.id", "")], "String must be non-empty"),
             (vec![("transaction.two.phase.commit.enable", "true")], "not supported"),
+            (vec![("partitioner.class", "com.example.Mine")], "Java classes cannot be loaded"),
+            (vec![("metadata.max.idle.ms", "4999")], "at least 5000"),
+            (vec![("partitioner.availability.timeout.ms", "-1")], "at least 0"),
             (vec![("acks", "2")], "String must be one of: all, -1, 0, 1"),
             (vec![("delivery.timeout.ms", "1000")], "request.timeout.ms"),
             (vec![("batch.size", "x")], "Not a number of type INT"),

@@ -103,8 +103,11 @@ impl Producer {
             record: config.max_request_size,
         };
         let shared = Arc::new(Shared::new(limits, config.transactional_id.as_deref()));
-        shared.lock().spread =
-            Spread { ignore_keys: config.partitioner_ignore_keys, adaptive: config.partitioner_adaptive };
+        shared.lock().spread = Spread {
+            round_robin: config.partitioner_round_robin,
+            ignore_keys: config.partitioner_ignore_keys,
+            adaptive: config.partitioner_adaptive,
+        };
         let sender = Sender::new(cluster, config.clone(), shared.clone(), acks);
         let sender = Some(tokio::spawn(sender.run().in_current_span()));
         Self { shared, config, sender }

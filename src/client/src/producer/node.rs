@@ -19,6 +19,8 @@ pub(super) struct Node {
     requests: VecDeque<Request>,
     /// Nothing is sent before this: connecting failed, or the broker throttles.
     pub(super) not_before: Option<Instant>,
+    /// Since when something waits that the broker does not take.
+    pub(super) stuck_since: Option<Instant>,
 }
 
 #[derive(Debug)]

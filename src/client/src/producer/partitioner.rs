@@ -39,6 +39,8 @@ pub fn partition_for_key(key: &[u8], partitions: i32) -> i32 {
 /// How records without a partition are spread.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Spread {
+    /// `partitioner.class` is Kafka's `RoundRobinPartitioner`.
+    pub(crate) round_robin: bool,
     /// `partitioner.ignore.keys`: records with a key are spread like those without.
     pub(crate) ignore_keys: bool,
     /// `partitioner.adaptive.partitioning.enable`: partitions whose batches do not queue up get more.
@@ -112,6 +114,27 @@ impl Sticky {
     }
 }
 
+/// Takes the partitions that have a leader in turn, or all if none has one (`RoundRobinPartitioner`).
+#[derive(Debug, Default)]
+pub(crate) struct RoundRobin {
+    turn: u32,
+}
+
+impl RoundRobin {
+    /// The partition for the next record.
+    pub(crate) fn partition(&self, partitions: i32, available: &[i32]) -> i32 {
+        match available {
+            [] => (self.turn % partitions.unsigned_abs().max(1)) as i32,
+            some => some[self.turn as usize % some.len()],
+        }
+    }
+
+    /// Notes that a record was appended. Java's counter is an `int` whose sign is ignored.
+    pub(crate) fn appended(&mut self) {
+        self.turn = (self.turn + 1) & 0x7fff_ffff;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +171,24 @@ mod tests {
         let mean = bytes.iter().sum::<usize>() / 4;
         assert!(bytes.iter().all(|b| b.abs_diff(mean) < mean / 5), "{bytes:?}");
         assert!(switches < 2 * 4 * mean / 16_384, "{switches}");
+    }
+
+    #[test]
+    fn partitions_are_taken_in_turn() {
+        let mut turns = RoundRobin::default();
+        let mut next = |partitions, available: &[i32]| {
+            let partition = turns.partition(partitions, available);
+            turns.appended();
+            partition
+        };
+        assert_eq!([(); 5].map(|()| next(3, &[0, 1, 2])), [0, 1, 2, 0, 1]);
+        // One has no leader: the count goes on, over those that are left.
+        assert_eq!([(); 3].map(|()| next(3, &[0, 2])), [2, 0, 2]);
+        assert_eq!([(); 3].map(|()| next(3, &[])), [2, 0, 1]);
+        turns.turn = 0x7fff_ffff;
+        assert_eq!(turns.partition(4, &[0, 1, 2, 3]), 3);
+        turns.appended();
+        assert_eq!(turns.partition(4, &[0, 1, 2, 3]), 0);
     }
 
     #[test]

@@ -16,6 +16,9 @@ fn gzip_level(value: &str) -> Result<(), String> {
     }
 }
 
+/// The one class of `partitioner.class` that is known here.
+pub(crate) const ROUND_ROBIN: &str = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
+
 keys! { PRODUCER:
     ACKS: Text = text("acks", "all")
         .one_of(&["all", "-1", "0", "1"])
@@ -95,12 +98,15 @@ keys! { PRODUCER:
     METADATA_MAX_IDLE: Duration = long_ms("metadata.max.idle.ms", 300_000)
         .at_least(5_000)
         .low()
-        .without_effect("topics that were once produced to are kept up to date")
-        .doc("How long a topic that is not produced to is kept up to date.");
+        .doc("How long a topic that is not produced to is kept up to date; the next record has it asked for again.");
 
     PARTITIONER_CLASS: Option<Text> = optional_class("partitioner.class")
-        .refused("Java classes cannot be loaded; remove the key, or give each record its partition")
-        .doc("Java class that chooses the partition of records that are given none.");
+        .refused_but(
+            &[ROUND_ROBIN],
+            "Java classes cannot be loaded; remove the key, or give each record its partition",
+        )
+        .doc("What chooses the partition of records that are given none: by default the key, or sticking to one for \
+              a batch; RoundRobinPartitioner takes all partitions in turn, whatever the key.");
 
     PARTITIONER_IGNORE_KEYS: bool = boolean("partitioner.ignore.keys", false)
         .doc("Whether records with a key are spread like those without.");
@@ -111,8 +117,8 @@ keys! { PRODUCER:
 
     PARTITIONER_AVAILABILITY_TIMEOUT: Duration = long_ms("partitioner.availability.timeout.ms", 0)
         .low()
-        .without_effect("only partitions without a leader are avoided")
-        .doc("After which time without progress a partition gets no more records without a key; 0 is never.");
+        .doc("A broker that takes none of the requests that wait for it for this long gets no more records that are \
+              spread; 0 is never. Needs `partitioner.adaptive.partitioning.enable`.");
 
     PRODUCER_RETRIES: i32 = int("retries", i32::MAX)
         .between(0, i32::MAX as i64)

@@ -144,10 +144,20 @@ impl Sender {
         let connection = match drafts.get(&leader) {
             Some(draft) if draft.bytes + len > self.config.max_request_size => return Offer::Waiting,
             Some(draft) => draft.connection.clone(),
-            None => match self.free_slot(leader, now) {
-                Some(connection) => connection,
-                None => return Offer::Waiting,
-            },
+            None => {
+                let slot = self.free_slot(leader, now);
+                let node = self.nodes.entry(leader).or_default();
+                match slot {
+                    Some(connection) => {
+                        node.stuck_since = None;
+                        connection
+                    }
+                    None => {
+                        node.stuck_since.get_or_insert(now);
+                        return Offer::Waiting;
+                    }
+                }
+            }
         };
         let Some(lane) = self.lanes.get_mut(&id) else { return Offer::Idle };
         if waiting.is_none()

@@ -4,6 +4,7 @@
 //!
 //! - [`Sender`] and its loop: what it waits for.
 //! - `dispatch`: from lanes with something to send to requests.
+//! - `availability`: brokers that take no requests, and topics that are in use.
 //! - `settle`: from answers to acknowledgements, or back to the lanes.
 //! - `upkeep`: metadata, the producer id, batches that took too long, the end.
 //! - `transact`: what the state machine of transactions asks for.
@@ -12,6 +13,7 @@
 //! accumulator's lock is held only to take batches and to give memory back; checksums, encoding and the
 //! sink's calls happen outside.
 
+mod availability;
 mod dispatch;
 mod settle;
 mod transact;
@@ -63,6 +65,10 @@ pub(super) struct Sender {
     transactor: Option<Transactor>,
     max_in_flight: usize,
     next_expiry: Instant,
+    /// Brokers that take no requests (`partitioner.availability.timeout.ms`).
+    slow: BTreeSet<NodeId>,
+    /// When the topics in use are told next.
+    next_use: Instant,
 }
 
 /// Something that the sender waited for.
@@ -135,6 +141,8 @@ impl Sender {
             // A connection queues as many.
             max_in_flight: config.max_in_flight.min(crate::connection::QUEUE_LEN),
             next_expiry: Instant::now(),
+            slow: BTreeSet::new(),
+            next_use: Instant::now(),
             compressor: Compressor::new(config.codec, shared.clone()),
             uncompressed: Vec::new(),
             cluster,
@@ -156,6 +164,7 @@ impl Sender {
             self.dispatch(now);
             // Afterwards, since it finds out what is missing.
             self.tend(now);
+            self.avoid_slow(now);
             self.wait(self.next_timer(now)).await;
         }
     }
@@ -258,7 +267,7 @@ impl Sender {
         let expiry = (!self.active.is_empty()).then_some(self.next_expiry);
         // What lies in the past waits for an event, not for time.
         let times = retries.chain(lingering).chain(nodes).chain(metadata).chain(identity);
-        let times = times.chain(transaction).chain(expiry);
+        let times = times.chain(transaction).chain(expiry).chain(self.next_slow());
         times.filter(|at| *at > now).min()
     }
 }

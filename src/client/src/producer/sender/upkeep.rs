@@ -18,6 +18,7 @@ impl Sender {
     /// Asks for what is missing, and gives up what took too long.
     pub(super) fn tend(&mut self, now: Instant) {
         self.ask_metadata(now);
+        self.keep_topics(now);
         self.ask_identity(now);
         self.ask_transaction(now);
         if self.next_expiry <= now {
@@ -33,7 +34,9 @@ impl Sender {
             return;
         }
         state.asking = true;
-        let topics = TopicSelection::Named(state.wanted.iter().cloned().collect());
+        let until = now + self.config.metadata_max_idle;
+        self.cluster.keep_topics(state.wanted.iter().map(|name| (name, until)), now);
+        let topics = TopicSelection::Once(state.wanted.iter().cloned().collect());
         let cluster = self.cluster.clone();
         self.events
             .push(Box::pin(async move { Event::Metadata(cluster.refresh(topics, true).await.map(|_| ())) }));
@@ -78,6 +81,7 @@ impl Sender {
             for (at, topic) in accumulator.topics.iter_mut().enumerate() {
                 let Some(info) = self.snapshot.topics.get(&topic.name) else { continue };
                 topic.update(info);
+                topic.avoid(&self.slow);
                 if !info.error.is_ok() && !info.error.is_retriable() {
                     refused.push((at, info.error));
                 }
