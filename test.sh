@@ -134,6 +134,12 @@ prerequisites() {
 
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
 
+# TLS by aws-lc-rs instead of ring: the client's unit tests of it, and all ways into a real broker.
+aws_lc() {
+    cargo test --locked -p crossdock-client --features aws-lc --lib -- security::
+    cargo test --locked -p crossdock-client --features aws-lc --test real_kafka_security
+}
+
 # The engine inside another program.
 embedding() { cargo run --locked --example embed; }
 
@@ -171,6 +177,7 @@ step "tests" cargo test --workspace --locked --no-fail-fast
 step "embedding" embedding
 step "quick start" quickstart
 if $long; then
+    step "tests with aws-lc" aws_lc
     # Optimised, but without what takes the linker half an hour.
     export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
     step "long tests" cargo test --workspace --release --locked --no-fail-fast --target-dir target/long -- --ignored

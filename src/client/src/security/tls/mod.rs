@@ -302,6 +302,12 @@ impl TlsClient {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_feature_chooses_the_cryptography() {
+        let expected = if cfg!(feature = "aws-lc") { "AwsLcRs" } else { "Ring" };
+        assert_eq!(format!("{:?}", default_provider().secure_random), expected);
+    }
+
     fn load(pairs: &[(&str, &str)]) -> Result<TlsClient, ConfigError> {
         let trust = format!("{}/tests/fixtures/security/trust.jks", env!("CARGO_MANIFEST_DIR"));
         let find = |key: &str| pairs.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
