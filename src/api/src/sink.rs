@@ -34,8 +34,9 @@ pub trait SinkConnector: Connector {
     /// A new task; it is configured by [`SinkTask::start`].
     fn task(&self) -> Box<dyn SinkTask>;
 
-    /// Checks offsets that an operator wants to set; `None` deletes. `false` means that the connector
-    /// leaves them to Kafka (KIP-875). Not asked yet: offsets cannot be altered over the REST API.
+    /// Checks offsets that an operator wants to set; `None` deletes. `false` means that the connector does not know
+    /// whether they are all that it goes by (KIP-875). Asked of a new connector that was not started, while the one that
+    /// the offsets are of is STOPPED. An error of kind `Config` is the operator's mistake.
     async fn alter_offsets(
         &mut self,
         _config: &ConfigMap,

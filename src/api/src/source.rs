@@ -63,8 +63,8 @@ pub trait SourceConnector: Connector {
     }
 
     /// Checks offsets that an operator wants to set, by source partition; `None` deletes. `false`
-    /// means that the connector does not store them in Crossdock at all (KIP-875). Not asked yet: offsets
-    /// cannot be altered over the REST API.
+    /// means that it does not know whether they are all that it goes by (KIP-875). Asked of a new connector that was not
+    /// started, while the one that the offsets are of is STOPPED. An error of kind `Config` is the operator's mistake.
     async fn alter_offsets(
         &mut self,
         _config: &ConfigMap,

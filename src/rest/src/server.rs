@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 
 use crate::errors::{ApiError, bare, bare_because};
 use crate::listeners::{self, Advertised, Listener};
-use crate::{RestError, connectors, path, plugins, root, tasks};
+use crate::{RestError, connectors, offsets, path, plugins, root, tasks};
 
 /// Largest body of a request.
 const MAX_BODY: u64 = 1024 * 1024;
@@ -196,6 +196,7 @@ fn router(app: App) -> Router {
         .merge(connectors::routes())
         .merge(tasks::routes())
         .merge(plugins::routes())
+        .merge(offsets::routes())
         .fallback(|| async { bare(StatusCode::NOT_FOUND) })
         .layer(DefaultBodyLimit::max(MAX_BODY as usize))
         .with_state(app)

@@ -202,3 +202,23 @@ async fn plugins_are_listed_and_configurations_checked() {
         assert_eq!(put("{}", &[("Content-Type", "text/plain")]).await.status, 415);
     }
 }
+
+#[tokio::test]
+async fn offsets_reach_the_herder() {
+    let server = RestServer::start(config(), with(&["c"])).await.unwrap();
+    let to = server.local_addrs()[0];
+    let json = [("Content-Type", "application/json")];
+    let path = "/connectors/c/offsets";
+    let listed = send(to, "GET", path, &[], "").await;
+    assert_eq!(listed.body, r#"{"offsets":[{"partition":{"p":1},"offset":{"o":2}}]}"#);
+    let altered = send(to, "PATCH", path, &json, r#"{"offsets":[{},{"partition":{"a":1}}]}"#).await;
+    assert_eq!((altered.status, altered.body.as_str()), (200, r#"{"message":"altered 2"}"#));
+    for body in ["{}", r#"{"offsets":[]}"#, r#"{"offsets":null}"#, r#"{"offsets":[null]}"#, r#"{"x":1}"#, ""]
+    {
+        assert_eq!(send(to, "PATCH", path, &json, body).await.status, 400, "{body}");
+    }
+    assert_eq!(send(to, "DELETE", path, &[], "").await.body, r#"{"message":"reset"}"#);
+    assert_eq!(send(to, "DELETE", "/connectors/none/offsets", &[], "").await.status, 404);
+    let allowed = send(to, "OPTIONS", path, &[], "").await;
+    assert_eq!(allowed.headers["allow"], "HEAD,DELETE,GET,OPTIONS,PATCH");
+}

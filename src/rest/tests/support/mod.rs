@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use crossdock_api::ConfigMap;
 use crossdock_api::config::NullableConfig;
+use crossdock_runtime::herder::offsets::{ConnectorOffset, ConnectorOffsets, Message};
 use crossdock_runtime::herder::plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 use crossdock_runtime::herder::{
     ConnectorInfo, ConnectorKind, ConnectorState, ConnectorStatus, RestartRequest, ServerInfo, State, TaskId,
@@ -145,6 +146,27 @@ impl Herder for ScriptedHerder {
             return Err(HerderError::BadRequest("bad".into()));
         }
         self.task(connector, task, format!("No status found for task {connector}-{task}"))
+    }
+
+    async fn connector_offsets(&self, connector: &str) -> Result<ConnectorOffsets, HerderError> {
+        self.get(connector, format!("Connector {connector} not found"))?;
+        let fields = |name: &str, value: i64| Some([(name.to_owned(), value.into())].into_iter().collect());
+        let offset = ConnectorOffset { partition: fields("p", 1), offset: fields("o", 2) };
+        Ok(ConnectorOffsets { offsets: vec![offset] })
+    }
+
+    async fn alter_connector_offsets(
+        &self,
+        connector: &str,
+        offsets: Vec<ConnectorOffset>,
+    ) -> Result<Message, HerderError> {
+        self.get(connector, format!("Connector {connector} not found"))?;
+        Ok(Message { message: format!("altered {}", offsets.len()) })
+    }
+
+    async fn reset_connector_offsets(&self, connector: &str) -> Result<Message, HerderError> {
+        self.get(connector, format!("Connector {connector} not found"))?;
+        Ok(Message { message: "reset".into() })
     }
 
     async fn restart_task(&self, connector: &str, task: u32) -> Result<(), HerderError> {

@@ -5,12 +5,14 @@
 
 mod error;
 mod info;
+pub mod offsets;
 pub mod plugins;
 mod requests;
 mod status;
 
 use async_trait::async_trait;
 use crossdock_api::config::NullableConfig;
+use offsets::{ConnectorOffset, ConnectorOffsets, Message};
 use plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 
 pub use error::HerderError;
@@ -52,6 +54,19 @@ pub trait Herder: Send + Sync {
 
     /// State of one task.
     async fn task_status(&self, connector: &str, task: u32) -> Result<TaskStatus, HerderError>;
+
+    /// The offsets of a connector: of a source those that are stored, of a sink those of its consumer group.
+    async fn connector_offsets(&self, connector: &str) -> Result<ConnectorOffsets, HerderError>;
+
+    /// Sets and deletes offsets of a connector that is STOPPED, if it agrees.
+    async fn alter_connector_offsets(
+        &self,
+        connector: &str,
+        offsets: Vec<ConnectorOffset>,
+    ) -> Result<Message, HerderError>;
+
+    /// Deletes all offsets of a connector that is STOPPED, if it agrees.
+    async fn reset_connector_offsets(&self, connector: &str) -> Result<Message, HerderError>;
 
     /// Stops one task, if it runs, and starts it again.
     async fn restart_task(&self, connector: &str, task: u32) -> Result<(), HerderError>;

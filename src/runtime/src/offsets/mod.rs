@@ -5,6 +5,7 @@
 //! - [`store`]: [`OffsetStore`](store::OffsetStore), what every store can do, and the one in memory.
 //! - [`file_store`]: the file of a standalone worker.
 //! - `java_map`: that file's format.
+//! - `group`: the offsets of a sink's consumer group.
 //! - `source`: the offsets of one connector in a store, with keys and values as Connect writes them.
 //!
 //! # What it must never do
@@ -13,6 +14,7 @@
 //! stored before it would survive a crash.
 
 pub mod file_store;
+pub(crate) mod group;
 mod java_map;
 pub(crate) mod source;
 pub mod store;

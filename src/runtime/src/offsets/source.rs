@@ -32,10 +32,54 @@ impl SourceOffsetStore {
         Ok(self.store.set(entries).await?)
     }
 
+    /// All offsets of the connector, by the key that they are stored under.
+    pub(crate) async fn all(&self) -> Result<Vec<StoredOffset>, OffsetStoreError> {
+        let entries = self.store.all().await?.into_iter();
+        Ok(entries.filter_map(|(key, value)| self.stored(key, value?)).collect())
+    }
+
+    /// An entry, if it is one of this connector. What is none of anybody's is passed over, as in Connect.
+    fn stored(&self, key: Bytes, value: Bytes) -> Option<StoredOffset> {
+        let (connector, partition): (String, JsonObject) = serde_json::from_slice(&key).ok()?;
+        let offset = serde_json::from_slice::<Option<JsonObject>>(&value).ok()??;
+        (*connector == *self.connector).then_some(StoredOffset { key, partition, offset })
+    }
+
+    /// Stores offsets that an operator gave; `None` deletes. A partition whose fields are stored in another order is the
+    /// same one.
+    pub(crate) async fn alter(&self, offsets: &[(Map, Option<Map>)]) -> Result<(), SourceOffsetError> {
+        let stored = self.all().await?;
+        let mut entries = Vec::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            let fields = to_json_object(partition)?;
+            let known = stored.iter().find(|stored| Some(&stored.partition) == fields.as_object());
+            let key = match known {
+                Some(stored) => stored.key.clone(),
+                None => self.key(partition)?,
+            };
+            let value = match offset {
+                Some(offset) => Some(Bytes::from(serde_json::to_vec(&to_json_object(offset)?)?)),
+                None => None,
+            };
+            entries.push((key, value));
+        }
+        Ok(self.store.set(entries).await?)
+    }
+
     fn key(&self, partition: &Map) -> Result<Bytes, SourceOffsetError> {
         let key = serde_json::json!([&*self.connector, to_json_object(partition)?]);
         Ok(Bytes::from(serde_json::to_vec(&key)?))
     }
+}
+
+type JsonObject = serde_json::Map<String, serde_json::Value>;
+
+/// A source offset as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredOffset {
+    key: Bytes,
+    pub(crate) partition: JsonObject,
+    pub(crate) offset: JsonObject,
 }
 
 #[async_trait]
@@ -106,20 +150,25 @@ fn parse_offset(value: Option<Bytes>, key: &Bytes) -> Result<Option<Map>, Connec
         Ok(serde_json::Value::Null) => return Ok(None),
         _ => return Err(wrong("not a JSON object")),
     };
+    from_json_object(object).map(Some).map_err(|field| wrong(&format!("out of range or not flat in {field}")))
+}
+
+/// Fields as Connect reads them: whole numbers are 64 bits, others doubles. The error is the field that is none.
+pub(crate) fn from_json_object(object: JsonObject) -> Result<Map, String> {
     let mut map = Map::new();
     for (name, json) in object {
         let field = match json {
             serde_json::Value::Null => Value::Null,
             serde_json::Value::Bool(v) => Value::Boolean(v),
             serde_json::Value::String(v) => Value::String(v.into()),
-            serde_json::Value::Number(n) => match (n.as_i64(), n.as_f64()) {
+            serde_json::Value::Number(n) => match (n.as_i64(), n.is_f64().then(|| n.as_f64()).flatten()) {
                 (Some(v), _) => Value::Int64(v),
                 (None, Some(v)) => Value::Float64(v),
-                (None, None) => return Err(wrong("out of range")),
+                (None, None) => return Err(name),
             },
-            _ => return Err(wrong("not flat")),
+            _ => return Err(name),
         };
         map.insert(Value::String(name.into()), field);
     }
-    Ok(Some(map))
+    Ok(map)
 }

@@ -1,6 +1,7 @@
 //! The [`Herder`] trait, over the inherent methods of the files by concern.
 
 use super::StandaloneHerder;
+use crate::herder::offsets::{ConnectorOffset, ConnectorOffsets, Message};
 use crate::herder::plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 use crate::herder::{
     ConnectorInfo, ConnectorStatus, Herder, HerderError, RestartRequest, ServerInfo, TaskInfo, TaskStatus,
@@ -44,6 +45,22 @@ impl Herder for StandaloneHerder {
 
     async fn task_status(&self, connector: &str, task: u32) -> Result<TaskStatus, HerderError> {
         self.task_status(connector, task)
+    }
+
+    async fn connector_offsets(&self, connector: &str) -> Result<ConnectorOffsets, HerderError> {
+        self.connector_offsets(connector).await
+    }
+
+    async fn alter_connector_offsets(
+        &self,
+        connector: &str,
+        offsets: Vec<ConnectorOffset>,
+    ) -> Result<Message, HerderError> {
+        self.alter_connector_offsets(connector, offsets).await
+    }
+
+    async fn reset_connector_offsets(&self, connector: &str) -> Result<Message, HerderError> {
+        self.reset_connector_offsets(connector).await
     }
 
     async fn restart_task(&self, connector: &str, task: u32) -> Result<(), HerderError> {

@@ -8,6 +8,7 @@
 //! - `host`: what a connector may ask of the worker.
 //! - `config`: connectors come and change.
 //! - `life`: restarts.
+//! - `offsets`: what connectors have done, seen and changed.
 //! - `read`: what there is and how it does.
 //! - `validate`: plugins and the checks of configurations.
 //! - `delegate`: the [`Herder`](crate::Herder) trait, over the others.
@@ -17,6 +18,7 @@ mod connector;
 mod delegate;
 mod host;
 mod life;
+mod offsets;
 mod read;
 mod validate;
 
