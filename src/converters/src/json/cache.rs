@@ -1,14 +1,35 @@
-//! Schemas that were read or written before.
+//! Schemas and layouts that were read or written before.
 //!
 //! Nearly every record of a topic carries the same schema. Comparing it with the last one is one
 //! `memcmp`; only a new one is parsed or written out.
 
+use super::layouts::Layouts;
 use crossdock_api::Schema;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Bytes of schemas that a cache may hold.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// What was read before.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) schemas: ReadCache,
+    pub(super) layouts: Layouts,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self::new(1000)
+    }
+}
+
+impl Seen {
+    /// Room for that many schemas.
+    pub(super) fn new(schemas: usize) -> Self {
+        Self { schemas: ReadCache::new(schemas), layouts: Layouts::default() }
+    }
+}
 
 /// Schemas by their JSON, for reading.
 #[derive(Debug)]

@@ -3,9 +3,13 @@
 use crossdock_api::{ConnectError, Exception, Strictness};
 use std::fmt::Write;
 
-/// A failure, on its way from the innermost value outwards.
+/// A failure, on its way from the innermost value outwards. Boxed, so that what may fail hands over no more than a
+/// value.
 #[derive(Debug)]
-pub(super) struct JsonError {
+pub(super) struct JsonError(Box<Failure>);
+
+#[derive(Debug)]
+struct Failure {
     exception: Exception,
     message: String,
     /// Byte of the input.
@@ -29,36 +33,39 @@ impl JsonError {
     /// The JSON is not what was expected.
     #[cold]
     pub(super) fn data(at: usize, message: impl Into<String>) -> Self {
-        Self { exception: Exception::Data, message: message.into(), at, path: Vec::new() }
+        Self(Box::new(Failure { exception: Exception::Data, message: message.into(), at, path: Vec::new() }))
     }
 
     /// The JSON is that of a schema that cannot be.
     #[cold]
     pub(super) fn schema(at: usize, message: impl Into<String>) -> Self {
-        Self { exception: Exception::SchemaBuilder, ..Self::data(at, message) }
+        let mut error = Self::data(at, message);
+        error.0.exception = Exception::SchemaBuilder;
+        error
     }
 
     /// Notes that it happened in the member of that name.
     #[cold]
     pub(super) fn inside(mut self, name: &str) -> Self {
-        self.path.push(format!(".{name}"));
+        self.0.path.push(format!(".{name}"));
         self
     }
 
     /// Notes that it happened in the element of that number.
     #[cold]
     pub(super) fn at_index(mut self, index: usize) -> Self {
-        self.path.push(format!("[{index}]"));
+        self.0.path.push(format!("[{index}]"));
         self
     }
 
     /// The error as the runtime gets it: with the place, unless Connect's words are asked for.
-    pub(super) fn into_connect(mut self, strictness: Strictness) -> ConnectError {
+    pub(super) fn into_connect(self, strictness: Strictness) -> ConnectError {
+        let Failure { exception, mut message, at, path } = *self.0;
         if strictness == Strictness::Safe {
-            let path: String = self.path.iter().rev().map(String::as_str).collect();
+            let path: String = path.iter().rev().map(String::as_str).collect();
             // Writing to a String cannot fail.
-            let _ = write!(self.message, " (at ${path}, byte {})", self.at);
+            let _ = write!(message, " (at ${path}, byte {at})");
         }
-        ConnectError::bad_record(self.message).with_exception(self.exception)
+        ConnectError::bad_record(message).with_exception(exception)
     }
 }

@@ -1,11 +1,17 @@
 //! The words of JSON: as Jackson reads them, leading zeros of numbers included.
+//!
+//! - [`strings`] and [`numbers`]: those words.
+
+mod numbers;
+mod strings;
+
+pub(super) use numbers::Plain;
+pub(super) use strings::is_plain;
 
 use super::error::{JsonError, Result};
 
 /// Arrays and objects inside each other; Jackson's limit.
 const MAX_DEPTH: u16 = 1000;
-/// Characters of a number; Jackson's limit.
-const MAX_NUMBER: usize = 1000;
 
 /// Walks the bytes of a document. Every method starts and ends at the first byte of a word.
 #[derive(Debug, Clone)]
@@ -95,12 +101,18 @@ impl<'a> Lexer<'a> {
 
     #[inline]
     fn skip_space(&mut self) {
+        // Mostly there is none.
+        if self.bytes.get(self.at).is_none_or(|byte| *byte > b' ') {
+            return;
+        }
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(self.at) {
             self.at += 1;
         }
     }
 
-    fn peek(&self) -> Option<u8> {
+    /// The next byte.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
@@ -159,150 +171,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    pub(super) fn number(&mut self) -> Result<Number<'a>> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        self.digits("a digit")?;
-        let mut float = false;
-        if self.peek() == Some(b'.') {
-            float = true;
-            self.at += 1;
-            self.digits("a digit after the decimal point")?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            float = true;
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.digits("a digit of the exponent")?;
-        }
-        let bytes = &self.bytes[start..self.at];
-        if bytes.len() > MAX_NUMBER {
-            return Err(JsonError::syntax(start, &format!("a number of more than {MAX_NUMBER} characters")));
-        }
-        self.end_of_word()?;
-        // Only ASCII was passed.
-        Ok(Number { text: std::str::from_utf8(bytes).unwrap_or_default(), float })
-    }
-
-    fn digits(&mut self, wanted: &str) -> Result<()> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        if self.at == start { Err(self.unexpected(wanted)) } else { Ok(()) }
-    }
-
-    /// A string; the next byte must be its quote.
-    #[inline]
-    pub(super) fn string(&mut self) -> Result<JsonStr<'a>> {
-        let start = self.at + 1;
-        let mut end = start;
-        loop {
-            match self.bytes.get(end) {
-                Some(b'"') => {
-                    self.at = end + 1;
-                    self.skip_space();
-                    return Ok(JsonStr::Plain(&self.bytes[start..end]));
-                }
-                Some(b'\\') => return self.escaped_string(start, end),
-                Some(0..=0x1f) => {
-                    self.at = end;
-                    return Err(
-                        self.unexpected("an escape, since control characters may not be in a string,")
-                    );
-                }
-                Some(_) => end += 1,
-                None => {
-                    self.at = end;
-                    return Err(self.unexpected("the end of a string"));
-                }
-            }
-        }
-    }
-
-    #[cold]
-    fn escaped_string(&mut self, start: usize, first_escape: usize) -> Result<JsonStr<'a>> {
-        let mut text = self.bytes[start..first_escape].to_vec();
-        self.at = first_escape;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    self.skip_space();
-                    return Ok(JsonStr::Unescaped(text));
-                }
-                Some(b'\\') => self.escape(&mut text)?,
-                Some(0..=0x1f) => {
-                    return Err(
-                        self.unexpected("an escape, since control characters may not be in a string,")
-                    );
-                }
-                Some(byte) => {
-                    text.push(byte);
-                    self.at += 1;
-                }
-                None => return Err(self.unexpected("the end of a string")),
-            }
-        }
-    }
-
-    fn escape(&mut self, text: &mut Vec<u8>) -> Result<()> {
-        self.at += 1;
-        let byte = match self.peek() {
-            Some(byte @ (b'"' | b'\\' | b'/')) => byte,
-            Some(b'b') => 0x08,
-            Some(b'f') => 0x0c,
-            Some(b'n') => b'\n',
-            Some(b'r') => b'\r',
-            Some(b't') => b'\t',
-            Some(b'u') => return self.unicode_escape(text),
-            _ => return Err(self.unexpected("one of \"\\/bfnrtu after a backslash")),
-        };
-        self.at += 1;
-        text.push(byte);
-        Ok(())
-    }
-
-    /// A UTF-16 unit, or two that make a character.
-    fn unicode_escape(&mut self, text: &mut Vec<u8>) -> Result<()> {
-        let start = self.at - 1;
-        let first = self.hex_unit()?;
-        let code = match first {
-            0xd800..=0xdbff if self.rest().starts_with(b"\\u") => {
-                self.at += 1;
-                let second = self.hex_unit()?;
-                if !(0xdc00..=0xdfff).contains(&second) {
-                    return Err(JsonError::syntax(start, "half of a surrogate pair without the other half"));
-                }
-                0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
-            }
-            _ => first,
-        };
-        let Some(character) = char::from_u32(code) else {
-            return Err(JsonError::syntax(start, "half of a surrogate pair without the other half"));
-        };
-        text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        Ok(())
-    }
-
-    /// The four digits after `u`, which is the next byte.
-    fn hex_unit(&mut self) -> Result<u32> {
-        self.at += 1;
-        let mut unit = 0;
-        for _ in 0..4 {
-            let digit = self.peek().and_then(|b| (b as char).to_digit(16));
-            let Some(digit) = digit else { return Err(self.unexpected("a hexadecimal digit")) };
-            unit = unit << 4 | digit;
-            self.at += 1;
-        }
-        Ok(unit)
-    }
-
     /// Goes into an array or object; `false` if it is empty, and then it was left again.
+    #[inline]
     pub(super) fn enter(&mut self) -> Result<bool> {
         let close = if self.peek() == Some(b'{') { b'}' } else { b']' };
         if self.depth >= MAX_DEPTH {
@@ -335,6 +205,26 @@ impl<'a> Lexer<'a> {
         self.at += 1;
         self.skip_space();
         Ok(name)
+    }
+
+    /// Passes over the name of a member and what follows it up to its value, if the name is written as it is.
+    #[inline]
+    pub(super) fn passed_member(&mut self, name: &[u8]) -> bool {
+        let rest = self.rest();
+        let after = rest.get(1..).and_then(|rest| rest.strip_prefix(name));
+        let found = rest.first() == Some(&b'"') && after.is_some_and(|after| after.starts_with(b"\":"));
+        if found {
+            self.at += name.len() + 3;
+            self.skip_space();
+        }
+        found
+    }
+
+    /// Passes over `len` bytes that are the name of a member and its colon.
+    #[inline]
+    pub(super) fn pass(&mut self, len: usize) {
+        self.at += len;
+        self.skip_space();
     }
 
     /// After a member or element: whether another one follows; if not, the object or array was left.

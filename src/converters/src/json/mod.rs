@@ -3,8 +3,9 @@
 //! # Layout
 //!
 //! - [`encoding`]: documents in UTF-16 and UTF-32.
-//! - [`lexer`]: the words of JSON. [`read`]: values, with or without a schema. [`logical`]: decimals
-//!   and dates. [`base64`]: bytes.
+//! - [`lexer`]: the words of JSON. [`envelope`]: schema and payload.
+//! - [`read`]: values as their schema says. [`number`], [`logical`] (decimals and dates), [`base64`] (bytes).
+//! - [`schemaless`]: values without a schema. [`layouts`]: the members of objects seen before.
 //! - [`schema`]: schemas as JSON, both ways. [`cache`]: those seen before.
 //! - [`write`]: values into JSON.
 //! - [`error`]: what was wrong, and where.
@@ -15,23 +16,27 @@
 mod base64;
 mod cache;
 mod encoding;
+mod envelope;
 mod error;
+mod layouts;
 mod lexer;
 mod logical;
+mod number;
 mod read;
 mod schema;
+mod schemaless;
 mod write;
 
 use crate::settings::{converter_type, parse};
-use cache::{ReadCache, WriteCache};
+use cache::{Seen, WriteCache};
 use crossdock_api::Strictness;
-use crossdock_api::batch::{Column, Parsed, RawSlice, RecordRef, Serialized};
+use crossdock_api::batch::{Column, Parsed, RawSlice, RecordBatch, RecordRef, Serialized};
 use crossdock_api::config::{ConfigDef, ConfigKey, ConfigMap, Importance, Validator, Width};
-use crossdock_api::{Bytes, ConfigError, ConnectError, Converter, HeaderConverter, Schema, Value, ValueRef};
-use error::{JsonError, Result};
-use lexer::Kind;
+use crossdock_api::{
+    Bytes, ConfigError, ConnectError, Converter, Failures, HeaderConverter, Schema, Value, ValueRef,
+};
 use read::{ReadOptions, Reader};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use write::Writer;
 
 const SCHEMAS_ENABLE: &str = "schemas.enable";
@@ -51,7 +56,7 @@ pub struct JsonConverter {
     fixed_schema: Option<Arc<Schema>>,
     read: ReadOptions,
     writer: Writer,
-    seen: Mutex<ReadCache>,
+    seen: Mutex<Seen>,
     written: Mutex<WriteCache>,
 }
 
@@ -62,7 +67,7 @@ impl Default for JsonConverter {
             fixed_schema: None,
             read: ReadOptions { strictness: Strictness::Safe, replace_null: true },
             writer: Writer { numeric_decimals: false, replace_null: true, strictness: Strictness::Safe },
-            seen: Mutex::new(ReadCache::new(1000)),
+            seen: Mutex::default(),
             written: Mutex::new(WriteCache::new(1000)),
         }
     }
@@ -132,7 +137,7 @@ impl JsonConverter {
             numeric_decimals: parsed.string(DECIMAL_FORMAT)?.eq_ignore_ascii_case("NUMERIC"),
             replace_null,
         };
-        self.seen = Mutex::new(ReadCache::new(cache_size));
+        self.seen = Mutex::new(Seen::new(cache_size));
         self.written = Mutex::new(WriteCache::new(cache_size));
         if let Some(content) = parsed.string_opt(SCHEMA_CONTENT)?.filter(|c| !c.is_empty()) {
             let schema = self.read_schema(content).map_err(|e| {
@@ -203,114 +208,43 @@ impl JsonConverter {
         Ok(())
     }
 
-    fn read(&self, raw: RawSlice<'_>) -> std::result::Result<(Option<Arc<Schema>>, Value), ConnectError> {
+    /// Hands over what was read before. A thread that comes while another one reads does not wait for it, but reads as if
+    /// there were nothing.
+    fn with_seen<T>(&self, read: impl FnOnce(&mut Seen) -> T) -> T {
+        match self.seen.try_lock() {
+            Ok(mut seen) => read(&mut seen),
+            Err(TryLockError::Poisoned(seen)) => read(&mut seen.into_inner()),
+            Err(TryLockError::WouldBlock) => read(&mut Seen::default()),
+        }
+    }
+
+    fn read(
+        &self,
+        raw: RawSlice<'_>,
+        seen: &mut Seen,
+    ) -> std::result::Result<(Option<Arc<Schema>>, Value), ConnectError> {
         let decoded = encoding::to_utf8(raw.as_bytes(), self.read.strictness);
         match decoded.map_err(|e| e.into_connect(self.read.strictness))? {
-            Some(utf8) => self.read_utf8(RawSlice::whole(&utf8)),
-            None => self.read_utf8(raw),
+            Some(utf8) => self.read_utf8(RawSlice::whole(&utf8), seen),
+            None => self.read_utf8(raw, seen),
         }
     }
 
     fn read_utf8(
         &self,
         raw: RawSlice<'_>,
+        seen: &mut Seen,
     ) -> std::result::Result<(Option<Arc<Schema>>, Value), ConnectError> {
         let mut reader = Reader::new(raw, self.read);
         let read = match (&self.fixed_schema, self.envelope) {
             (Some(schema), true) => reader.typed(schema).map(|value| (Some(Arc::clone(schema)), value)),
-            (_, true) => self.read_envelope(&mut reader),
+            (_, true) => envelope::read(&mut reader, seen),
             // Jackson takes no document at all for a missing value.
             (_, false) if reader.lexer.is_at_end() => Ok((None, Value::Null)),
-            (_, false) => reader.value(None).map(|value| (None, value)),
+            (_, false) => reader.value(None, &mut seen.layouts).map(|value| (None, value)),
         };
         let read = read.and_then(|read| reader.check_end().map(|()| read));
         read.map_err(|e| e.into_connect(self.read.strictness))
-    }
-
-    fn read_envelope(&self, reader: &mut Reader<'_>) -> Result<(Option<Arc<Schema>>, Value)> {
-        let start = reader.lexer.at();
-        let no_envelope = || {
-            JsonError::data(
-                start,
-                "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not \
-                 contain additional fields. If you are trying to deserialize plain JSON data, set \
-                 schemas.enable=false in your converter configuration.",
-            )
-        };
-        if reader.lexer.is_at_end() {
-            return Err(no_envelope());
-        }
-        if reader.lexer.kind()? != Kind::Object {
-            reader.lexer.skip_value()?;
-            return Err(no_envelope());
-        }
-        let mut schema: Option<Option<Arc<Schema>>> = None;
-        // Where the payload is, and what it is if its schema was known by then.
-        let mut payload: Option<(Reader<'_>, Option<Value>)> = None;
-        let mut others = false;
-        let mut more = reader.lexer.enter()?;
-        while more {
-            let name = reader.lexer.member()?;
-            let here = reader.clone();
-            match (name.as_bytes(), &schema) {
-                (b"schema", _) => {
-                    schema = Some(self.member_schema(reader).map_err(|e| e.inside("schema"))?);
-                    // A second schema counts instead of the first.
-                    payload = payload.map(|(reader, _)| (reader, None));
-                }
-                (b"payload", Some(schema)) => {
-                    let value = reader.value(schema.as_ref()).ok();
-                    if value.is_none() {
-                        // Another schema or payload may follow; if not, this one is read again.
-                        *reader = here.clone();
-                        reader.lexer.skip_value()?;
-                    }
-                    payload = Some((here, value));
-                }
-                (b"payload", None) => {
-                    reader.lexer.skip_value()?;
-                    payload = Some((here, None));
-                }
-                _ => {
-                    reader.lexer.skip_value()?;
-                    others = true;
-                }
-            }
-            more = reader.lexer.another(b'}')?;
-        }
-        match (schema, payload) {
-            (Some(schema), Some((_, Some(value)))) if !others => Ok((schema, value)),
-            (Some(schema), Some((mut reader, None))) if !others => {
-                let value = reader.value(schema.as_ref()).map_err(|e| e.inside("payload"))?;
-                Ok((schema, value))
-            }
-            _ => Err(no_envelope()),
-        }
-    }
-
-    /// The schema in an envelope, from the cache if it was there before.
-    fn member_schema(&self, reader: &mut Reader<'_>) -> Result<Option<Arc<Schema>>> {
-        let rest = reader.lexer.rest();
-        let start = reader.lexer.at();
-        if let Some((length, schema)) = lock(&self.seen).last_at_start_of(rest) {
-            reader.lexer.go_to(start + length);
-            return Ok(Some(schema));
-        }
-        if reader.lexer.kind()? != Kind::Object {
-            return schema::read_schema(reader);
-        }
-        reader.lexer.skip_value()?;
-        let json = rest[..reader.lexer.at() - start].trim_ascii_end();
-        if let Some(schema) = lock(&self.seen).get(json) {
-            return Ok(Some(schema));
-        }
-        // Its own copy, so that a default value does not keep the record's buffer alive.
-        let copy = Bytes::copy_from_slice(json);
-        let schema = schema::read_schema(&mut Reader::new(RawSlice::whole(&copy), self.read))?;
-        if let Some(schema) = &schema {
-            lock(&self.seen).put(json, schema);
-        }
-        Ok(schema)
     }
 }
 
@@ -347,8 +281,18 @@ impl Converter for JsonConverter {
         raw: Option<RawSlice<'_>>,
     ) -> std::result::Result<(Option<Arc<Schema>>, Parsed), ConnectError> {
         let Some(raw) = raw else { return Ok((None, Parsed::Null)) };
-        let (schema, value) = self.read(raw)?;
+        let (schema, value) = self.with_seen(|seen| self.read(raw, seen))?;
         Ok((schema, Parsed::Value(value)))
+    }
+
+    fn parse_batch(&self, batch: &mut RecordBatch, column: Column, failures: &mut Failures) {
+        self.with_seen(|seen| {
+            batch.parse_column(column, failures, |_, raw| {
+                let Some(raw) = raw else { return Ok((None, Parsed::Null)) };
+                let (schema, value) = self.read(raw, seen)?;
+                Ok((schema, Parsed::Value(value)))
+            });
+        });
     }
 }
 
@@ -383,7 +327,7 @@ impl HeaderConverter for JsonConverter {
         raw: Option<&[u8]>,
     ) -> std::result::Result<(Option<Arc<Schema>>, Value), ConnectError> {
         let Some(raw) = raw else { return Ok((None, Value::Null)) };
-        self.read(RawSlice::whole(&Bytes::copy_from_slice(raw)))
+        self.with_seen(|seen| self.read(RawSlice::whole(&Bytes::copy_from_slice(raw)), seen))
     }
 }
 

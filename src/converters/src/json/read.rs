@@ -1,14 +1,12 @@
-//! JSON into values, in one pass and without a tree in between.
-//!
-//! Without a schema, integers are INT64, other numbers FLOAT64, objects maps with string keys. With a
-//! schema, each value is read as what the schema says.
+//! JSON into values as their schema says, in one pass and without a tree in between.
 
 use super::error::{JsonError, Result};
-use super::lexer::{JsonStr, Kind, Lexer, check_utf8};
+use super::layouts::Layouts;
+use super::lexer::{JsonStr, Kind, Lexer, check_utf8, is_plain};
 use super::logical::Logical;
 use crossdock_api::Strictness;
 use crossdock_api::batch::RawSlice;
-use crossdock_api::{Bytes, Map, Schema, SchemaType, Struct, Text, Value};
+use crossdock_api::{Bytes, Field, Map, Schema, SchemaType, Struct, Text, Value};
 use std::sync::Arc;
 
 /// How values are read.
@@ -29,19 +27,13 @@ pub(super) struct Reader<'a> {
     pub(super) options: ReadOptions,
 }
 
-/// An array or object that is being read, with the name of the member that is.
-enum Open {
-    Array(Vec<Value>),
-    Object(Vec<(Value, Value)>, Option<Text>),
-}
-
 impl<'a> Reader<'a> {
     pub(super) fn new(raw: RawSlice<'a>, options: ReadOptions) -> Self {
         let utf8 = std::str::from_utf8(raw.as_bytes()).ok();
         Self { lexer: Lexer::new(raw.as_bytes()), raw, utf8, options }
     }
 
-    fn lenient(&self) -> bool {
+    pub(super) fn lenient(&self) -> bool {
         self.options.strictness == Strictness::AsConnect
     }
 
@@ -55,9 +47,9 @@ impl<'a> Reader<'a> {
     }
 
     /// A value with a schema, or without one.
-    pub(super) fn value(&mut self, schema: Option<&Arc<Schema>>) -> Result<Value> {
+    pub(super) fn value(&mut self, schema: Option<&Arc<Schema>>, layouts: &mut Layouts) -> Result<Value> {
         match schema {
-            None => self.schemaless(),
+            None => self.schemaless(layouts),
             Some(schema) => self.typed(schema),
         }
     }
@@ -87,83 +79,11 @@ impl<'a> Reader<'a> {
         whole.get(start..start.checked_add(part.len())?)
     }
 
-    /// A value without a schema. Uses a stack of its own: documents may be nested deeply.
-    fn schemaless(&mut self) -> Result<Value> {
-        let mut open = Vec::new();
-        self.schemaless_in(&mut open).map_err(|error| {
-            open.iter().rev().fold(error, |error, outer| match outer {
-                Open::Array(items) => error.at_index(items.len()),
-                Open::Object(_, Some(key)) => error.inside(key.as_str()),
-                Open::Object(_, None) => error,
-            })
-        })
-    }
-
-    fn schemaless_in(&mut self, open: &mut Vec<Open>) -> Result<Value> {
-        loop {
-            let mut value = match self.lexer.kind()? {
-                Kind::Array if self.lexer.enter()? => {
-                    open.push(Open::Array(Vec::new()));
-                    continue;
-                }
-                Kind::Object if self.lexer.enter()? => {
-                    let key = self.key()?;
-                    open.push(Open::Object(Vec::with_capacity(8), Some(key)));
-                    continue;
-                }
-                Kind::Array => Value::Array(Vec::new()),
-                Kind::Object => Value::Map(Map::new()),
-                scalar => self.scalar(scalar)?,
-            };
-            // Puts the value into what it is in, which may be complete with it, and so on outwards.
-            loop {
-                value = match open.last_mut() {
-                    None => return Ok(value),
-                    Some(Open::Array(items)) => {
-                        items.push(value);
-                        if self.lexer.another(b']')? {
-                            break;
-                        }
-                        Value::Array(std::mem::take(items))
-                    }
-                    Some(Open::Object(entries, key)) => {
-                        entries.push((key.take().map_or(Value::Null, Value::String), value));
-                        if self.lexer.another(b'}')? {
-                            *key = Some(self.key()?);
-                            break;
-                        }
-                        Value::Map(Map::from_entries(std::mem::take(entries)))
-                    }
-                };
-                open.pop();
-            }
-        }
-    }
-
-    fn key(&mut self) -> Result<Text> {
+    /// The name of a member.
+    pub(super) fn key(&mut self) -> Result<Text> {
         let start = self.lexer.at();
         let name = self.lexer.member()?;
         self.text(name, start)
-    }
-
-    fn scalar(&mut self, kind: Kind) -> Result<Value> {
-        let start = self.lexer.at();
-        match kind {
-            Kind::Boolean => self.lexer.boolean().map(Value::Boolean),
-            Kind::Number => {
-                let number = self.lexer.number()?;
-                if number.float {
-                    self.double(number.text, start).map(Value::Float64)
-                } else {
-                    self.integer(number.text, start, SchemaType::Int64).map(Value::Int64)
-                }
-            }
-            Kind::String => {
-                let text = self.lexer.string()?;
-                self.text(text, start).map(Value::String)
-            }
-            Kind::Null | Kind::Array | Kind::Object => self.lexer.null().map(|()| Value::Null),
-        }
     }
 
     fn elements(&mut self, mut element: impl FnMut(&mut Self) -> Result<Value>) -> Result<Vec<Value>> {
@@ -249,50 +169,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self, kind: SchemaType, start: usize) -> Result<Value> {
-        let text = self.lexer.number()?.text;
-        Ok(match kind {
-            SchemaType::Int8 => Value::Int8(self.integer(text, start, kind)? as i8),
-            SchemaType::Int16 => Value::Int16(self.integer(text, start, kind)? as i16),
-            SchemaType::Int32 => Value::Int32(self.integer(text, start, kind)? as i32),
-            SchemaType::Int64 => Value::Int64(self.integer(text, start, kind)?),
-            SchemaType::Float32 => match text.parse::<f32>() {
-                Ok(value) if self.lenient() => Value::Float32(value + 0.0),
-                Ok(value) if value.is_finite() => Value::Float32(value),
-                _ => return Err(out_of_range(text, kind, start)),
-            },
-            _ => Value::Float64(self.double(text, start)?),
-        })
-    }
-
-    fn double(&self, text: &str, start: usize) -> Result<f64> {
-        match text.parse::<f64>() {
-            // By way of a BigDecimal, Java loses the sign of zero.
-            Ok(value) if self.lenient() => Ok(value + 0.0),
-            Ok(value) if value.is_finite() => Ok(value),
-            _ => Err(out_of_range(text, SchemaType::Float64, start)),
-        }
-    }
-
-    /// An integer that fits the type. Where Connect's behaviour is asked for it is cut off as Java does.
-    pub(super) fn integer(&self, text: &str, start: usize, kind: SchemaType) -> Result<i64> {
-        let exact = match text.parse::<i64>() {
-            Ok(value) => Some(value),
-            Err(_) => exact_integer(text),
-        };
-        let (min, max) = match kind {
-            SchemaType::Int8 => (i64::from(i8::MIN), i64::from(i8::MAX)),
-            SchemaType::Int16 => (i64::from(i16::MIN), i64::from(i16::MAX)),
-            SchemaType::Int32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
-            _ => (i64::MIN, i64::MAX),
-        };
-        match exact {
-            Some(value) if (min..=max).contains(&value) => Ok(value),
-            _ if self.lenient() => Ok(cut_off(text, kind)),
-            _ => Err(out_of_range(text, kind, start)),
-        }
-    }
-
     fn base64(&mut self, start: usize) -> Result<Value> {
         let text = self.lexer.string()?;
         let bytes = super::base64::decode(text.as_bytes());
@@ -372,16 +248,50 @@ impl<'a> Reader<'a> {
     /// A struct: members in any order, unknown ones passed over, missing ones null.
     fn record(&mut self, schema: &Arc<Schema>, start: usize) -> Result<Value> {
         let fields = schema.fields();
-        let mut values: Vec<Option<Value>> = Vec::new();
-        values.resize_with(fields.len(), || None);
-        let mut expected = 0;
+        let mut values = Vec::with_capacity(fields.len());
         let mut more = self.lexer.enter()?;
+        // Members mostly come in the order of the fields, and are all there.
+        while more && let Some(field) = fields.get(values.len()) {
+            let member = self.lexer.at();
+            let name = field.name.as_bytes();
+            if !is_plain(name) || !self.lexer.passed_member(name) {
+                break;
+            }
+            values.push(self.field(field, member)?);
+            more = self.lexer.another(b'}')?;
+        }
+        if more {
+            values = self.members_in_any_order(fields, values, start)?;
+        }
+        for field in fields.get(values.len()..).unwrap_or_default() {
+            values.push(self.null_of(&field.schema, start).map_err(|e| e.inside(&field.name))?);
+        }
+        let record = Struct::from_values(Arc::clone(schema), values);
+        record.map(|r| Value::Struct(Box::new(r))).map_err(|e| JsonError::data(start, e.message()))
+    }
+    /// The value of a field, whose member starts at `member`.
+    fn field(&mut self, field: &Field, member: usize) -> Result<Value> {
+        let value = self.typed(&field.schema).map_err(|e| e.inside(&field.name))?;
+        self.check_required(field, &value, member)?;
+        Ok(value)
+    }
+
+    /// The other members of a struct of which the `first` values are there, and what they all are.
+    fn members_in_any_order(
+        &mut self,
+        fields: &[Field],
+        first: Vec<Value>,
+        start: usize,
+    ) -> Result<Vec<Value>> {
+        let mut expected = first.len();
+        let mut values: Vec<Option<Value>> = first.into_iter().map(Some).collect();
+        values.resize_with(fields.len(), || None);
+        let mut more = true;
         while more {
             let member = self.lexer.at();
             let name = self.lexer.member()?;
             let is_named =
                 |index: usize| fields.get(index).is_some_and(|f| f.name.as_bytes() == name.as_bytes());
-            // Members mostly come in the order of the fields.
             let index = if is_named(expected) {
                 Some(expected)
             } else {
@@ -389,10 +299,7 @@ impl<'a> Reader<'a> {
             };
             match index {
                 Some(index) => {
-                    let field = &fields[index];
-                    let value = self.typed(&field.schema).map_err(|e| e.inside(&field.name))?;
-                    self.check_required(field, &value, member)?;
-                    values[index] = Some(value);
+                    values[index] = Some(self.field(&fields[index], member)?);
                     expected = index + 1;
                 }
                 None => {
@@ -402,20 +309,14 @@ impl<'a> Reader<'a> {
             }
             more = self.lexer.another(b'}')?;
         }
-        let mut all = Vec::with_capacity(fields.len());
-        for (field, value) in fields.iter().zip(values) {
-            all.push(match value {
-                Some(value) => value,
-                None => self.null_of(&field.schema, start).map_err(|e| e.inside(&field.name))?,
-            });
-        }
-        let record = Struct::from_values(Arc::clone(schema), all);
-        record.map(|r| Value::Struct(Box::new(r))).map_err(|e| JsonError::data(start, e.message()))
+        let missing = |field: &Field| self.null_of(&field.schema, start).map_err(|e| e.inside(&field.name));
+        let values = fields.iter().zip(values);
+        values.map(|(field, value)| value.map_or_else(|| missing(field), Ok)).collect()
     }
 
     /// Lenient reading can make null of something that is not; a required field refuses it, as
     /// `ConnectSchema.validateValue` does.
-    fn check_required(&self, field: &crossdock_api::Field, value: &Value, at: usize) -> Result<()> {
+    fn check_required(&self, field: &Field, value: &Value, at: usize) -> Result<()> {
         if !self.lenient() || !value.is_null() || field.schema.is_optional() {
             return Ok(());
         }
@@ -467,41 +368,4 @@ fn with_article(kind: Kind) -> &'static str {
 /// The schema of elements, keys or values; made by hand, a schema may lack it.
 fn inner(schema: Option<&Arc<Schema>>, at: usize) -> Result<&Arc<Schema>> {
     schema.ok_or_else(|| JsonError::data(at, "the schema of an array or map does not say of what"))
-}
-
-#[cold]
-fn out_of_range(text: &str, kind: SchemaType, at: usize) -> JsonError {
-    let shown: String = text.chars().take(60).collect();
-    JsonError::data(at, format!("the number {shown} does not fit {} without loss", kind.name()))
-}
-
-/// The value of a number such as `1.0` or `1e3` that is written as a float but is an integer.
-fn exact_integer(text: &str) -> Option<i64> {
-    let value: f64 = text.parse().ok()?;
-    // Up to 2⁵³ every integer is exact, so a float text without fraction is what it says.
-    (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 && is_written_as_integer(text))
-        .then_some(value as i64)
-}
-
-/// Whether the digits themselves say an integer: `1.5e1` does, `1.0000000000000000000001` does not.
-fn is_written_as_integer(text: &str) -> bool {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let Ok(exponent) = exponent.parse::<i64>() else { return false };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits: Vec<u8> = whole.bytes().filter(u8::is_ascii_digit).chain(fraction.bytes()).collect();
-    let after_point = fraction.len() as i64 - exponent;
-    let zeros = digits.iter().rev().take_while(|d| **d == b'0').count() as i64;
-    zeros == digits.len() as i64 || zeros >= after_point
-}
-
-/// `JsonNode.intValue` and `longValue` of a number that does not fit: the low bits of the whole part.
-fn cut_off(text: &str, kind: SchemaType) -> i64 {
-    let low = super::logical::low_bits(text);
-    match kind {
-        SchemaType::Int64 => low,
-        // byte and short are cut from int.
-        SchemaType::Int8 => i64::from(low as i32 as i8),
-        SchemaType::Int16 => i64::from(low as i32 as i16),
-        _ => i64::from(low as i32),
-    }
 }

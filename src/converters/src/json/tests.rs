@@ -23,7 +23,7 @@ fn read(
     json: impl AsRef<[u8]>,
 ) -> std::result::Result<(Option<Arc<Schema>>, Value), String> {
     let bytes = Bytes::copy_from_slice(json.as_ref());
-    converter.read(RawSlice::whole(&bytes)).map_err(|e| e.to_string())
+    converter.with_seen(|seen| converter.read(RawSlice::whole(&bytes), seen)).map_err(|e| e.to_string())
 }
 
 fn write(converter: &JsonConverter, schema: Option<&Arc<Schema>>, value: &Value) -> String {
