@@ -193,19 +193,28 @@ impl Accumulator {
             self.wanted = self.wanted.max(charge);
             return Err(AppendError::BufferFull);
         }
-        if !fits {
+        let Record { timestamp, key, value, headers, token } = record;
+        let append = |batch: &mut Batch| batch.append(timestamp, key, value, headers, token);
+        let taken = if fits {
+            queue.batches.back_mut().and_then(append)
+        } else {
             let capacity = queue.next_capacity(topic.open_limit, bound);
             let now = Instant::now();
-            topic.used = now;
-            queue.batches.push_back(Batch::open(self.next_serial, now, capacity));
-            self.unresolved.insert(self.next_serial);
-            self.next_serial += 1;
-            self.used += HEADER_LEN;
-        }
-        let Record { timestamp, key, value, headers, token } = record;
-        let appended = queue.batches.back_mut().and_then(|b| b.append(timestamp, key, value, headers, token));
-        // Cannot be `None`: the batch is open, and the bound was checked against 32-bit limits.
-        let taken = appended.unwrap_or(0);
+            let mut batch = Batch::open(self.next_serial, now, capacity);
+            let taken = append(&mut batch);
+            if taken.is_some() {
+                topic.used = now;
+                queue.batches.push_back(batch);
+                self.unresolved.insert(self.next_serial);
+                self.next_serial += 1;
+                self.used += HEADER_LEN;
+            }
+            taken
+        };
+        // Only of a record that is larger than its bound: its headers are not what was counted.
+        let Some(taken) = taken else {
+            return Err(too_large(&topic.name, i32::MAX as usize, i32::MAX as usize, "max.request.size"));
+        };
         self.used += taken;
         match chosen {
             Chosen::Given => {}
@@ -421,7 +430,11 @@ fn check_size(limits: &Limits, topic: &Arc<str>, bound: usize) -> Result<(), App
     } else {
         return Ok(());
     };
-    Err(AppendError::RecordTooLarge { topic: topic.clone(), size, limit, key })
+    Err(too_large(topic, size, limit, key))
+}
+
+fn too_large(topic: &Arc<str>, size: usize, limit: usize, key: &'static str) -> AppendError {
+    AppendError::RecordTooLarge { topic: topic.clone(), size, limit, key }
 }
 
 #[cfg(test)]
@@ -559,6 +572,42 @@ mod tests {
         (0..200).for_each(|_| acc.compressed(0, Compressed { from: 400, to: 100, freed: 0 }));
         acc.shrink_batches(0, 200);
         assert!((280..=400).contains(&filled(&mut acc)));
+    }
+
+    /// Headers that are more than their iterator said before: the batch refuses what its lengths cannot hold.
+    #[derive(Clone)]
+    struct Endless<'a>(&'a str, usize);
+
+    impl<'a> Iterator for Endless<'a> {
+        type Item = (&'a str, Option<&'a [u8]>);
+
+        fn next(&mut self) -> Option<Self::Item> {
+            self.1 = self.1.checked_sub(1)?;
+            Some((self.0, None))
+        }
+    }
+
+    impl ExactSizeIterator for Endless<'_> {
+        fn len(&self) -> usize {
+            0
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_its_batch_refuses_is_an_error_and_leaves_nothing() {
+        let mut acc = accumulator(400, 100_000, 1);
+        let name = "n".repeat(1 << 20);
+        let refused = |acc: &mut Accumulator| {
+            let headers = Endless(&name, 4096);
+            acc.append(0, Some(0), Record { timestamp: 0, key: None, value: None, headers, token: 0 })
+        };
+        let error = refused(&mut acc).unwrap_err();
+        assert!(matches!(error, AppendError::RecordTooLarge { .. }), "{error}");
+        assert!(acc.is_drained() && acc.used == 0 && acc.peek(LANE).is_none() && acc.ready.is_empty());
+        assert_eq!(append(&mut acc, 0, b"a", 1), Ok(true));
+        refused(&mut acc).unwrap_err();
+        let batch = acc.take(LANE).unwrap();
+        assert_eq!((batch.count, batch.charged), (1, acc.used));
     }
 
     #[tokio::test]
