@@ -30,6 +30,7 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'*').remove(b'_')
 #[derive(Debug)]
 pub(super) struct Endpoint {
     url: String,
+    /// An IPv6 address is without its brackets.
     host: String,
     port: u16,
     target: Uri,
@@ -54,6 +55,12 @@ fn transient(reason: impl Into<String>) -> Failed {
 
 impl Endpoint {
     pub(super) fn new(url: &str, settings: &OAuthSettings, jaas: &Jaas) -> Result<Self, ConfigError> {
+        if has_user(url) {
+            // Java ignores them; and they would be shown with the URL.
+            let reason = "a user and password in the URL are not sent; remove them, and set \
+                          sasl.oauthbearer.client.credentials.client.id and client.secret";
+            return Err(invalid(URL_KEY, "[hidden]", reason));
+        }
         let uri: Uri = url.parse().map_err(|_| invalid(URL_KEY, url, "it is no URL"))?;
         let (is_tls, default_port) = match uri.scheme_str() {
             Some("https") => (true, 443),
@@ -87,6 +94,15 @@ impl Endpoint {
             retry_backoff: settings.millis("sasl.login.retry.backoff.ms"),
             retry_for: settings.millis("sasl.login.retry.backoff.max.ms"),
         })
+    }
+
+    /// The value of the header `Host`.
+    pub(super) fn host_header(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     pub(super) fn url(&self) -> &str {
@@ -147,7 +163,7 @@ impl Endpoint {
         let request = Request::builder()
             .method(Method::POST)
             .uri(self.target.clone())
-            .header(header::HOST, format!("{}:{}", self.host, self.port))
+            .header(header::HOST, self.host_header())
             .header(header::ACCEPT, "application/json")
             .header(header::AUTHORIZATION, authorization)
             .header(header::CACHE_CONTROL, "no-cache")
@@ -166,6 +182,12 @@ impl Endpoint {
             Err(error) = connection => Err(broken(error)),
         }
     }
+}
+
+/// Whether something stands before the host; also in what is no URL.
+fn has_user(url: &str) -> bool {
+    let after_scheme = url.split_once("//").map_or(url, |(_, rest)| rest);
+    after_scheme.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
 }
 
 fn read_answer(status: StatusCode, body: &[u8]) -> Result<String, Failed> {

@@ -40,7 +40,8 @@ const URL_KEY: &str = "sasl.oauthbearer.token.endpoint.url";
 /// The keys of `SaslConfigs` that are about tokens, with its defaults; not acted upon yet.
 #[derive(Debug, Clone)]
 pub(crate) struct OAuthSettings {
-    url: Option<String>,
+    /// Hidden until it is known to hold no password.
+    url: Option<Secret>,
     client_id: Option<String>,
     client_secret: Option<Secret>,
     scope: Option<String>,
@@ -70,7 +71,7 @@ impl OAuthSettings {
         let text = |key| get(key).filter(|v| !v.is_empty()).map(str::to_owned);
         let assertions = ["sasl.oauthbearer.assertion.file", "sasl.oauthbearer.assertion.private.key.file"];
         Self {
-            url: text(URL_KEY),
+            url: get(URL_KEY).filter(|v| !v.is_empty()).map(Secret::new),
             client_id: text("sasl.oauthbearer.client.credentials.client.id"),
             client_secret: get("sasl.oauthbearer.client.credentials.client.secret").map(Secret::new),
             scope: text("sasl.oauthbearer.scope"),
@@ -276,7 +277,7 @@ fn origin(settings: &OAuthSettings, handler: Option<&str>, jaas: &Jaas) -> Resul
              client.secret"
         )));
     }
-    let Some(url) = &settings.url else {
+    let Some(url) = settings.url.as_ref().map(Secret::expose) else {
         return Err(ConfigError::Missing { key: URL_KEY.to_owned() });
     };
     match url.strip_prefix("file:") {

@@ -60,6 +60,32 @@ async fn client_credentials_are_exchanged_once_for_all_connections() {
     assert!(!format!("{source:?}").contains("hunter2"));
 }
 
+#[test]
+fn a_user_in_the_url_is_refused_and_never_shown() {
+    for url in
+        ["http://me:hunter2@localhost:1/", "https://hunter2@[::1]/", "ht tp://me:hunter2@x/", "me:hunter2@x"]
+    {
+        let error = source(&[(URL_KEY, url)], CREDENTIALS).unwrap_err();
+        assert!(error.contains(URL_KEY) && !error.contains("hunter2"), "{error}");
+        assert!(error.contains("client.credentials.client.id"), "{error}");
+        let settings = OAuthSettings::read(|key| (key == URL_KEY).then_some(url));
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+    // Not before the path.
+    source(&[(URL_KEY, "http://localhost:1/a@b?c=d@e")], CREDENTIALS).unwrap();
+}
+
+#[test]
+fn the_host_is_named_as_in_the_url() {
+    for (url, host) in
+        [("http://[::1]:81/x", "[::1]:81"), ("http://[::1]/x", "[::1]:80"), ("http://a.b/x", "a.b:80")]
+    {
+        let source = source(&[(URL_KEY, url)], CREDENTIALS).unwrap();
+        let Origin::Endpoint(endpoint) = &source.origin else { panic!("{source:?}") };
+        assert_eq!(endpoint.host_header(), host);
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_is_final_and_an_old_token_is_used_while_it_lives() {
     let refused = (401, r#"{"error":"invalid_client","error_description":"wrong secret"}"#.to_owned());
