@@ -19,6 +19,9 @@ use tokio::time::Instant;
 /// Requests that are put into one write at most.
 const COALESCE: usize = 32;
 
+/// How long saying goodbye may take (TLS writes an alert); the socket is closed then.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 type ReplySender = oneshot::Sender<Result<Bytes, ClientError>>;
 
 /// A request on its way to the writer. Dropping it tells the caller that it was not sent.
@@ -288,8 +291,8 @@ where
         _ = closing.wait_for(|closed| *closed) => None,
     };
     shared.close(reason.unwrap_or_else(|| "it is no longer used".into()), None);
-    // The peer may have gone already; there is nothing left to tell it.
-    let _ = write.shutdown().await;
+    // The peer may have gone already, or read nothing any more; there is nothing left to tell it.
+    let _ = tokio::time::timeout(FAREWELL, write.shutdown()).await;
 }
 
 async fn write_queued<W>(

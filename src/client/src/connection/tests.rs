@@ -340,3 +340,40 @@ async fn an_idle_connection_is_closed_but_not_while_an_answer_is_waited_for() {
     let error = heartbeat(&connection).await.unwrap_err();
     assert!(error.to_string().contains("idle for 10000 ms") && !error.outcome_unknown(), "{error}");
 }
+
+/// Of a peer that reads nothing any more: what TLS says at the end never gets out.
+struct Stuck;
+
+impl tokio::io::AsyncWrite for Stuck {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_nothing_does_not_keep_a_closed_connection() {
+    let shared = Arc::new(Shared::new("peer:1".into(), SecurityProtocol::Plaintext));
+    let (queue, outgoing) = mpsc::channel(1);
+    drop(queue);
+    let written = io::write_loop(shared.clone(), Stuck, outgoing);
+    tokio::time::timeout(60 * SECOND, written).await.expect("the socket is let go");
+    assert!(!shared.is_open());
+}
