@@ -413,6 +413,11 @@ impl State {
                 return false;
             }
             Fetched::Replica(replica) => {
+                // Only leaders recommend others. Whoever recommends itself, or is a recommended one, would be asked again at once.
+                if self.leave_replica(&asked, node) || replica == node {
+                    self.retry(now, &asked);
+                    return false;
+                }
                 let until = now + self.limits.replica_max_age;
                 if let Some(partition) = self.current(&asked) {
                     partition.following.replica = Some((replica, until));

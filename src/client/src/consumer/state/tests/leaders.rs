@@ -243,6 +243,29 @@ fn a_recommended_replica_is_read_from_until_it_fails_or_time_is_up() {
     assert_eq!(fetched_from(&mut script), Some(3), "a new leader is asked first");
 }
 
+/// It would be asked again at once, over and over.
+#[test]
+fn a_broker_that_recommends_itself_is_asked_again_after_a_pause() {
+    let mut script = Script::active(&[1]);
+    for _ in 0..3 {
+        let asked = script.fetches().remove(0);
+        script.state.on_fetched(script.now, NODE, vec![(asked, Fetched::Replica(NODE))]);
+        assert_eq!(script.plan(), [], "no pause");
+        script.now += Duration::from_secs(1);
+    }
+    // Two that recommend each other are no better.
+    for node in [NODE, NodeId(2), NODE, NodeId(2)] {
+        let asked = script.fetches().remove(0);
+        assert_eq!(script.state.read_from(&tp(0)), Some(node));
+        let other = NodeId(3 - node.0);
+        script.state.on_fetched(script.now, node, vec![(asked, Fetched::Replica(other))]);
+        if node != NODE {
+            assert_eq!(script.plan(), [], "no pause");
+            script.now += Duration::from_secs(1);
+        }
+    }
+}
+
 #[test]
 fn a_broken_batch_at_the_broker_is_told_and_a_mishap_is_not() {
     for (code, lasts) in [
