@@ -140,7 +140,7 @@ async fn required_idempotence_that_is_refused_fails_the_records() {
     let seen = setup.sink.seen();
     assert_eq!(seen.len(), 5);
     let error = seen[0].outcome.as_ref().unwrap_err();
-    assert!(matches!(error, ProduceError::Identity(_)) && !error.may_have_been_written(), "{error}");
+    assert!(matches!(error, ProduceError::Identity { .. }) && !error.may_have_been_written(), "{error}");
 }
 
 #[tokio::test]

@@ -131,9 +131,19 @@ pub enum ProduceError {
         /// Who refused whom, and what to do.
         source: ClientError,
     },
-    /// No producer id could be had, although `enable.idempotence=true` asks for one.
-    #[error("the producer cannot be idempotent: {0}; grant IdempotentWrite or set enable.idempotence=false")]
-    Identity(ClientError),
+    /// No (further) producer id could be had, although `enable.idempotence=true` asks for one.
+    #[error("a batch for partition {topic}-{partition} was given up, since the producer cannot be idempotent: {source}; grant \
+             IdempotentWrite or set enable.idempotence=false{}", uncertain(*.may_have_been_written))]
+    Identity {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// Whether an attempt under an earlier producer id was left without an answer.
+        may_have_been_written: bool,
+        /// Why there is none.
+        source: ClientError,
+    },
 }
 
 impl ProduceError {
@@ -145,8 +155,8 @@ impl ProduceError {
             | Self::Topic { may_have_been_written, .. }
             | Self::Authentication { may_have_been_written, .. }
             | Self::Closed { may_have_been_written, .. }
+            | Self::Identity { may_have_been_written, .. }
             | Self::Aborted { may_have_been_written, .. } => *may_have_been_written,
-            Self::Identity(_) => false,
         }
     }
 
@@ -155,9 +165,10 @@ impl ProduceError {
         match self {
             Self::NotDelivered { .. } => true,
             Self::Rejected { code, .. } | Self::Topic { code, .. } => code.is_retriable(),
-            Self::Authentication { .. } | Self::Closed { .. } | Self::Aborted { .. } | Self::Identity(_) => {
-                false
-            }
+            Self::Authentication { .. }
+            | Self::Closed { .. }
+            | Self::Aborted { .. }
+            | Self::Identity { .. } => false,
         }
     }
 
@@ -165,7 +176,7 @@ impl ProduceError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Rejected { code, .. } | Self::Topic { code, .. } => Some(*code),
-            Self::Identity(error) => error.code(),
+            Self::Identity { source, .. } => source.code(),
             Self::Authentication { .. }
             | Self::NotDelivered { .. }
             | Self::Closed { .. }

@@ -5,9 +5,9 @@ use super::ack::BatchMetadata;
 use super::batch::Batch;
 use super::config::ProducerConfig;
 use super::error::ProduceError;
-use super::ordering::{Ordering, Outcome};
+use super::ordering::{Departure, Ordering, Outcome};
 use crate::backoff::Backoff;
-use crate::error::ErrorCode;
+use crate::error::{ClientError, ErrorCode};
 use crate::metadata::NodeId;
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use std::sync::Arc;
@@ -78,6 +78,23 @@ impl Lane {
             let count = batch.count;
             self.order.push(batch, count);
         }
+    }
+
+    /// Puts the oldest waiting batch in flight, which is an attempt; see [`Ordering::depart`].
+    pub(super) fn depart(&mut self) -> Option<(Departure, &mut Batch)> {
+        let (departure, batch) = self.order.depart()?;
+        batch.attempts = batch.attempts.saturating_add(1);
+        Some((departure, batch))
+    }
+
+    /// The request of a batch in flight failed as a whole. One of which no byte was written, since the broker has just closed
+    /// the connection, is no attempt: `retries` are about what brokers got.
+    pub(super) fn lost(&mut self, batch: u64, error: &ClientError) -> Outcome<Resolution> {
+        let sent = error.outcome_unknown();
+        if let Some(batch) = self.order.in_flight_mut(batch).filter(|_| !sent) {
+            batch.attempts = batch.attempts.saturating_sub(1);
+        }
+        Outcome::Lost { sent }
     }
 
     /// An attempt failed for a reason that may pass.
@@ -208,6 +225,29 @@ mod tests {
     use super::*;
     use crate::producer::ordering::Identity;
     use std::collections::BTreeMap;
+
+    /// As when the broker closes an idle connection just before.
+    #[test]
+    fn a_request_that_was_never_written_is_no_attempt() {
+        for sent in [false, true] {
+            let config = BTreeMap::from([("retries".to_owned(), "0".to_owned())]);
+            let config = ProducerConfig::from_map(&config).unwrap();
+            let mut lane = Lane::new("t".into(), 0, Ordering::plain(), &config);
+            let now = Instant::now();
+            lane.order.push(Batch::open(0, now, 0), 1);
+            let (departure, _) = lane.depart().unwrap();
+            let error = ClientError::Disconnected {
+                broker: "b:1".into(),
+                api: "Produce",
+                reason: "it was closed".into(),
+                may_have_been_sent: sent,
+            };
+            let outcome = lane.lost(departure.id, &error);
+            lane.order.arrived(departure.id, outcome);
+            lane.give_up_expired(now, &config);
+            assert_eq!(lane.order.first_waiting().is_none(), sent);
+        }
+    }
 
     /// A broker gives these codes also for batches that are in its log and waited for their replicas.
     #[test]

@@ -213,6 +213,11 @@ impl<B, R> Ordering<B, R> {
         self.entries.iter().find(|e| e.id == id && e.is_in_flight()).map(|e| &e.batch)
     }
 
+    /// As [`Ordering::in_flight`], to be changed.
+    pub(crate) fn in_flight_mut(&mut self, id: u64) -> Option<&mut B> {
+        self.entries.iter_mut().find(|e| e.id == id && e.is_in_flight()).map(|e| &mut e.batch)
+    }
+
     /// Whether an earlier attempt of the batch may have written it.
     pub(crate) fn is_ambiguous(&self, id: u64) -> bool {
         self.entries.iter().any(|e| e.id == id && e.ambiguous)

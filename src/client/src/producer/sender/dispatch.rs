@@ -203,8 +203,7 @@ impl Sender {
         let mut parts = Vec::with_capacity(draft.lanes.len());
         for id in draft.lanes {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            let Some((departure, batch)) = lane.order.depart() else { continue };
-            batch.attempts = batch.attempts.saturating_add(1);
+            let Some((departure, batch)) = lane.depart() else { continue };
             let bytes = batch.seal(departure.stamp, departure.restamp, self.transactor.is_some());
             lane.node = Some(node_id);
             parts.push(Part { lane: id, topic: lane.topic.clone(), id: departure.id, bytes });

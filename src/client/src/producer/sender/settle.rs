@@ -119,11 +119,11 @@ impl Sender {
     fn settle_error(&mut self, items: &[Item], error: &ClientError, now: Instant) {
         let hopeless = matches!(error, ClientError::Encode { .. } | ClientError::UnsupportedVersion { .. });
         for (id, batch) in items {
-            let Some(lane) = self.lanes.get(id) else { continue };
+            let Some(lane) = self.lanes.get_mut(id) else { continue };
             let outcome = if hopeless {
                 Outcome::Rejected(Err(not_deliverable(lane, *batch, error)))
             } else {
-                Outcome::Lost { sent: error.outcome_unknown() }
+                lane.lost(*batch, error)
             };
             let verdict = Verdict {
                 outcome,

@@ -197,7 +197,7 @@ impl Sender {
         if let IdentityState::Refused(error) = &self.identity {
             let error = error.clone();
             let lanes = self.active.clone();
-            return self.fail(&lanes, |_, _, _| ProduceError::Identity(error.clone()));
+            return self.fail(&lanes, without_identity(&error));
         }
         let shared = self.shared.clone();
         let active = self.active.clone();
@@ -246,5 +246,53 @@ impl Sender {
             may_have_been_written,
         });
         self.shared.resolved.notify_waiters();
+    }
+}
+
+/// What becomes of batches that no producer id can be had for.
+fn without_identity(error: &ClientError) -> impl Fn(&Arc<str>, i32, bool) -> ProduceError {
+    |topic, partition, may_have_been_written| ProduceError::Identity {
+        topic: topic.clone(),
+        partition,
+        may_have_been_written,
+        source: error.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::BrokerError;
+    use crate::producer::batch::Batch;
+    use crate::producer::config::ProducerConfig;
+    use crate::producer::lane::Lane;
+    use crate::producer::ordering::{Ordering, Outcome};
+    use std::collections::BTreeMap;
+
+    /// The epochs of the first id are used up, and the cluster gives no other one.
+    #[test]
+    fn what_was_sent_under_an_earlier_id_may_have_been_written() {
+        let config = ProducerConfig::from_map(&BTreeMap::new()).unwrap();
+        let order = Ordering::idempotent(Some(Identity { id: 7, epoch: i16::MAX }));
+        let mut lane = Lane::new("t".into(), 0, order, &config);
+        for serial in 0..2 {
+            lane.order.push(Batch::open(serial, Instant::now(), 0), 1);
+        }
+        for outcome in [Outcome::Lost { sent: true }, Outcome::IdentityRefused] {
+            let (departure, _) = lane.order.depart().unwrap();
+            lane.order.arrived(departure.id, outcome);
+        }
+        assert!(lane.order.depart().is_none() && lane.order.needs_identity());
+        let refused = BrokerError::new(ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "InitProducerId");
+        lane.give_up_all(without_identity(&refused.into()));
+        let errors: Vec<_> =
+            std::iter::from_fn(|| lane.order.pop_resolved()).map(|(_, r)| r.unwrap_err()).collect();
+        let may_have: Vec<_> = errors.iter().map(ProduceError::may_have_been_written).collect();
+        assert_eq!(may_have, [true, false]);
+        assert!(
+            errors[0].to_string().contains("t-0") && errors[0].to_string().contains("may have written it"),
+            "{}",
+            errors[0]
+        );
     }
 }
