@@ -8,7 +8,7 @@
 //! - `negotiate`: which methods, content types and answers a resource takes (405, 415, 406, OPTIONS).
 //! - `errors`: the two shapes of an error's answer, and how long a herder is waited for.
 //! - `bodies`: what requests bring.
-//! - `root`, `connectors`, `tasks`, `plugins`, `offsets`: one file a resource.
+//! - `root`, `connectors`, `tasks`, `plugins`, `offsets`, `topics`: one file a resource.
 //!
 //! # How data flows
 //!
@@ -36,6 +36,7 @@ mod plugins;
 mod root;
 pub mod server;
 mod tasks;
+mod topics;
 
 pub use listeners::{Advertised, Listener};
 pub use server::{BoundRest, RestConfig, RestServer};

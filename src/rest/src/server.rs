@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 
 use crate::errors::{ApiError, bare, bare_because};
 use crate::listeners::{self, Advertised, Listener};
-use crate::{RestError, connectors, offsets, path, plugins, root, tasks};
+use crate::{RestError, connectors, offsets, path, plugins, root, tasks, topics};
 
 /// Largest body of a request.
 const MAX_BODY: u64 = 1024 * 1024;
@@ -197,6 +197,7 @@ fn router(app: App) -> Router {
         .merge(tasks::routes())
         .merge(plugins::routes())
         .merge(offsets::routes())
+        .merge(topics::routes())
         .fallback(|| async { bare(StatusCode::NOT_FOUND) })
         .layer(DefaultBodyLimit::max(MAX_BODY as usize))
         .with_state(app)

@@ -222,3 +222,13 @@ async fn offsets_reach_the_herder() {
     let allowed = send(to, "OPTIONS", path, &[], "").await;
     assert_eq!(allowed.headers["allow"], "HEAD,DELETE,GET,OPTIONS,PATCH");
 }
+
+#[tokio::test]
+async fn active_topics_are_shown_and_what_is_forbidden_is_403() {
+    let server = RestServer::start(config(), with(&["c"])).await.unwrap();
+    let to = server.local_addrs()[0];
+    let shown = send(to, "GET", "/connectors/c/topics", &[], "").await;
+    assert_eq!(shown.body, r#"{"c":{"topics":["topic-of-c"]}}"#);
+    let reset = send(to, "PUT", "/connectors/c/topics/reset", &[], "").await;
+    assert_eq!((reset.status, reset.body.as_str()), (403, r#"{"error_code":403,"message":"not of c"}"#));
+}

@@ -3,6 +3,7 @@
 //! Tasks and the herder write it, the REST API reads it. No lock is held while a plugin runs, so a slow
 //! connector never holds up an answer.
 
+use crate::active_topics::ActiveTopics;
 use crate::herder::{
     ConnectorInfo, ConnectorKind, ConnectorState, ConnectorStatus, State, TaskId, TaskInfo, TaskStatus,
 };
@@ -37,6 +38,7 @@ struct ConnectorEntry {
     kind: ConnectorKind,
     version: String,
     condition: Condition,
+    topics: Arc<ActiveTopics>,
     tasks: Vec<TaskEntry>,
 }
 
@@ -75,8 +77,14 @@ impl Board {
 
     pub(crate) fn add(&self, name: &str, config: ConfigMap, kind: ConnectorKind, version: &str) {
         let condition = Condition::new(State::Unassigned);
-        let entry =
-            ConnectorEntry { config, kind, version: version.to_owned(), condition, tasks: Vec::new() };
+        let entry = ConnectorEntry {
+            config,
+            kind,
+            version: version.to_owned(),
+            condition,
+            topics: Arc::default(),
+            tasks: Vec::new(),
+        };
         self.write().insert(name.to_owned(), entry);
     }
 
@@ -112,6 +120,11 @@ impl Board {
         {
             change(task);
         }
+    }
+
+    /// The topics that a connector uses; they outlast restarts of its tasks.
+    pub(crate) fn active_topics(&self, name: &str) -> Option<Arc<ActiveTopics>> {
+        self.read().get(name).map(|entry| Arc::clone(&entry.topics))
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

@@ -10,6 +10,7 @@
 //! - [`offsets`]: where source offsets are stored.
 //! - `validation`: what is known of a configuration before it runs.
 //! - `guard`: calls into connectors, made safe.
+//! - `active_topics`: which topics connectors use.
 //! - `board`: the state of everything, readable at any time.
 //!
 //! # How data flows
@@ -25,6 +26,7 @@
 //! Commit an offset of a record that is not safe yet, let a failing or slow task touch another, or know
 //! how Kafka's bytes look: that is the client's.
 
+mod active_topics;
 mod board;
 pub mod config;
 mod guard;

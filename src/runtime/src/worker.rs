@@ -63,7 +63,8 @@ impl Worker {
         config: ConfigMap,
         task: PluginTask,
     ) -> TaskHandle {
-        let counters = Arc::new(Counters::default());
+        let topics = self.board.active_topics(&id.connector).filter(|_| self.config.topic_tracking());
+        let counters = Arc::new(Counters::noting(topics));
         self.board.set_counters(&id, Arc::clone(&counters));
         self.board.set_task(&id, State::Unassigned, None);
         let worker = Arc::clone(self);

@@ -169,6 +169,14 @@ impl Herder for ScriptedHerder {
         Ok(Message { message: "reset".into() })
     }
 
+    async fn active_topics(&self, connector: &str) -> Result<Vec<String>, HerderError> {
+        Ok(vec![format!("topic-of-{connector}")])
+    }
+
+    async fn reset_active_topics(&self, connector: &str) -> Result<(), HerderError> {
+        Err(HerderError::Forbidden(format!("not of {connector}")))
+    }
+
     async fn restart_task(&self, connector: &str, task: u32) -> Result<(), HerderError> {
         self.task(connector, task, format!("Task {connector}-{task} not found"))?;
         self.restarts.lock().unwrap().push(format!("{connector}-{task}"));

@@ -23,8 +23,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "response.http.headers.config",
     "rest.advertised.listener",
     "rest.extension.classes",
-    "topic.tracking.allow.reset",
-    "topic.tracking.enable",
 ];
 
 /// Prefixes whose keys belong to a component and are checked there.
@@ -56,6 +54,8 @@ pub struct WorkerConfig {
     offset_flush_timeout: Duration,
     shutdown_timeout: Duration,
     topic_creation: bool,
+    topic_tracking: bool,
+    topic_tracking_reset: bool,
     listeners: String,
     advertised_host: Option<String>,
     advertised_port: Option<u16>,
@@ -100,6 +100,8 @@ impl WorkerConfig {
             offset_flush_timeout: millis("offset.flush.timeout.ms")?,
             shutdown_timeout: millis("task.shutdown.graceful.timeout.ms")?,
             topic_creation: parsed.boolean("topic.creation.enable")?,
+            topic_tracking: parsed.boolean("topic.tracking.enable")?,
+            topic_tracking_reset: parsed.boolean("topic.tracking.allow.reset")?,
             listeners,
             advertised_host: parsed.string_opt("rest.advertised.host.name")?.map(str::to_owned),
             advertised_port: advertised_port(raw)?,
@@ -187,6 +189,16 @@ impl WorkerConfig {
     /// `topic.creation.enable`.
     pub fn topic_creation(&self) -> bool {
         self.topic_creation
+    }
+
+    /// `topic.tracking.enable`.
+    pub fn topic_tracking(&self) -> bool {
+        self.topic_tracking
+    }
+
+    /// `topic.tracking.allow.reset`.
+    pub fn topic_tracking_reset(&self) -> bool {
+        self.topic_tracking_reset
     }
 
     /// `listeners`, with Connect's default.

@@ -68,6 +68,18 @@ pub trait Herder: Send + Sync {
     /// Deletes all offsets of a connector that is STOPPED, if it agrees.
     async fn reset_connector_offsets(&self, connector: &str) -> Result<Message, HerderError>;
 
+    /// The topics that a connector's tasks have written to or read from, sorted.
+    ///
+    /// # Errors
+    /// If the worker does not track them (`topic.tracking.enable`).
+    async fn active_topics(&self, connector: &str) -> Result<Vec<String>, HerderError>;
+
+    /// Forgets the topics that a connector has used.
+    ///
+    /// # Errors
+    /// If the worker does not allow it (`topic.tracking.enable`, `topic.tracking.allow.reset`).
+    async fn reset_active_topics(&self, connector: &str) -> Result<(), HerderError>;
+
     /// Stops one task, if it runs, and starts it again.
     async fn restart_task(&self, connector: &str, task: u32) -> Result<(), HerderError>;
 

@@ -63,6 +63,14 @@ impl Herder for StandaloneHerder {
         self.reset_connector_offsets(connector).await
     }
 
+    async fn active_topics(&self, connector: &str) -> Result<Vec<String>, HerderError> {
+        self.active_topics(connector)
+    }
+
+    async fn reset_active_topics(&self, connector: &str) -> Result<(), HerderError> {
+        self.reset_active_topics(connector)
+    }
+
     async fn restart_task(&self, connector: &str, task: u32) -> Result<(), HerderError> {
         self.restart_task(connector, task).await
     }

@@ -10,6 +10,7 @@
 //! - `life`: restarts.
 //! - `offsets`: what connectors have done, seen and changed.
 //! - `read`: what there is and how it does.
+//! - `topics`: the topics that connectors use.
 //! - `validate`: plugins and the checks of configurations.
 //! - `delegate`: the [`Herder`](crate::Herder) trait, over the others.
 
@@ -20,6 +21,7 @@ mod host;
 mod life;
 mod offsets;
 mod read;
+mod topics;
 mod validate;
 
 use crate::board::{Board, TaskProgress};

@@ -1,5 +1,7 @@
 //! How a herder stops and observes a task.
 
+use crate::active_topics::{ActiveTopics, TopicNotes};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -11,9 +13,22 @@ pub struct Counters {
     records: AtomicU64,
     bytes: AtomicU64,
     skipped: AtomicU64,
+    topics: Option<Arc<ActiveTopics>>,
 }
 
 impl Counters {
+    /// Of a task that notes the topics that it uses.
+    pub(crate) fn noting(topics: Option<Arc<ActiveTopics>>) -> Self {
+        Self { topics, ..Self::default() }
+    }
+
+    /// Notes that the task has used a topic; `notes` is what it has noted before.
+    pub(crate) fn note_topic(&self, notes: &mut TopicNotes, topic: &str) {
+        if let Some(topics) = &self.topics {
+            notes.note(topics, topic);
+        }
+    }
+
     /// Records that are done: acknowledged by Kafka (source) or put (sink).
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)

@@ -16,6 +16,7 @@ use super::pipeline::Pipeline;
 use super::sink_chunk::{Chunk, Filling, PutSize};
 use super::sink_host::{Host, Request};
 use super::sink_offsets::SinkOffsets;
+use crate::active_topics::TopicNotes;
 use crate::config::connector::{ErrorTolerance, SinkTopics};
 use crate::herder::TaskId;
 use crossdock_api::sink::SinkTaskHost;
@@ -70,6 +71,7 @@ pub(crate) async fn run(
         timeout: None,
         commit_asked: false,
         paused: BTreeSet::new(),
+        notes: TopicNotes::default(),
         spare: RecordBatch::new(),
     };
     let result = caught(async {
@@ -97,6 +99,8 @@ struct Runner {
     commit_asked: bool,
     /// Paused by the task; outlives a rebalance for what stays assigned.
     paused: BTreeSet<TopicPartition>,
+    /// Topics that were told to be used.
+    notes: TopicNotes,
     /// Memory of a batch that is done, for the next one.
     spare: RecordBatch,
 }
@@ -286,6 +290,7 @@ impl Runner {
     fn done_with_front(&mut self) -> Result<(), TaskFailure> {
         let Some(chunk) = self.queue.pop_front() else { return Ok(()) };
         self.offsets.put(&chunk.partition, chunk.next_offset);
+        self.parts.counters.note_topic(&mut self.notes, &chunk.partition.topic);
         self.parts.counters.add_records(chunk.records.len() as u64);
         self.parts.counters.add_bytes(chunk.bytes);
         if let Some(mut batch) = chunk.records.into_records() {

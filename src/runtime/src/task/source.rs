@@ -18,6 +18,7 @@ use super::failure::TaskFailure;
 use super::pipeline::{BadRecord, Pipeline};
 use super::source_offsets::Token;
 use super::topic_creation;
+use crate::active_topics::TopicNotes;
 use crate::config::connector::{ErrorTolerance, TopicCreation};
 use crate::herder::TaskId;
 use crate::offsets::source::SourceOffsetStore;
@@ -71,6 +72,7 @@ pub(crate) async fn run(
         next_row: None,
         bad: None,
         topics: Vec::new(),
+        notes: TopicNotes::default(),
         stored: Vec::new(),
         pace: Pace::default(),
     };
@@ -98,6 +100,8 @@ struct Runner {
     /// The record that ended the batch: the task fails when those before it are appended.
     bad: Option<BadRecord>,
     topics: Vec<(String, TopicRef)>,
+    /// Topics that were told to be used.
+    notes: TopicNotes,
     /// Offsets that were stored and that the plugin has not been told of.
     stored: Vec<(Map, Map)>,
     pace: Pace,
@@ -260,6 +264,7 @@ impl Runner {
         let mut appender = self.parts.producer.appender();
         let mut bytes = 0;
         let mut topic_at = 0;
+        let mut noted = None;
         let blocked = loop {
             let Some(record) = self.batch.records().get(row) else { break None };
             let name = record.topic();
@@ -275,7 +280,13 @@ impl Runner {
             let headers = record.headers().map(|h| (h.name.as_str(), bytes_of(h.value).unwrap_or_default()));
             let timestamp = record.timestamp().unwrap_or(now);
             match appender.append(topic, record.partition(), timestamp, key, value, headers, token.to_u64()) {
-                Ok(()) => bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len),
+                Ok(()) => {
+                    bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+                    if noted != Some(topic_at) {
+                        noted = Some(topic_at);
+                        self.parts.counters.note_topic(&mut self.notes, name);
+                    }
+                }
                 Err(AppendError::BufferFull) => break Some(Blocked::Space),
                 Err(AppendError::MetadataMissing { .. }) => break Some(Blocked::Metadata(topic.clone())),
                 Err(error @ AppendError::RecordTooLarge { .. })
