@@ -60,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("group_protocol", peers::group_protocol, seeds::group_protocol),
     Target::new("scram", peers::scram, seeds::scram),
     Target::new("jaas", peers::jaas, seeds::jaas),
+    Target::new("tokens", peers::tokens, seeds::tokens),
     Target::new("stores", peers::stores, seeds::stores),
     Target::new("transforms", transforms::transforms, seeds::transforms),
     Target::new("converters", converters::converters, converters::converter_seeds),

@@ -15,7 +15,7 @@ pub(super) fn regions(bytes: &[u8]) {
     client::read_region(bytes);
 }
 
-/// Subscriptions and assignments of the consumer protocol.
+/// Subscriptions and assignments of the classic protocol, and what the sticky strategies add.
 pub(super) fn group_protocol(bytes: &[u8]) {
     client::decode_group_protocol(bytes);
 }
@@ -29,6 +29,13 @@ pub(super) fn requests(bytes: &[u8]) {
 /// `sasl.jaas.config`.
 pub(super) fn jaas(bytes: &[u8]) {
     client::read_jaas(&String::from_utf8_lossy(bytes));
+}
+
+/// Tokens of an identity provider.
+pub(super) fn tokens(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        client::read_token(text);
+    }
 }
 
 /// Key stores in PEM and JKS.

@@ -1,8 +1,11 @@
 //! Inputs worth starting from: the golden vectors, messages without content, and batches of our own.
 
 use crate::golden;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crossdock_broker::fuzzing as broker;
 use crossdock_client::fuzzing as client;
+use crossdock_client::group::assignor::user_data;
 use crossdock_client::group::protocol::{Assignment, Subscription};
 use crossdock_client::metadata::TopicPartition;
 use crossdock_wire::compression::{Codec, compress};
@@ -114,7 +117,9 @@ pub(super) fn group_protocol() -> Vec<Vec<u8>> {
         rack: Some("rack".into()),
     };
     let assignment = Assignment { partitions: subscription.owned.clone(), user_data: None };
-    let mut all = vec![assignment.encode().to_vec()];
+    let sticky = user_data::sticky(&subscription.owned, 5).to_vec();
+    let without_generation = sticky[..sticky.len() - 4].to_vec();
+    let mut all = vec![assignment.encode().to_vec(), sticky, without_generation];
     for version in 0..5 {
         let mut bytes = subscription.encode().to_vec();
         bytes[1] = version;
@@ -140,6 +145,17 @@ pub(super) fn jaas() -> Vec<Vec<u8>> {
         format!("{module} optional;{module} sufficient a=b;").into_bytes(),
         b"a.B required user=\"x\"".to_vec(),
     ]
+}
+
+pub(super) fn tokens() -> Vec<Vec<u8>> {
+    let claims = [
+        r#"{"sub":"alice","scope":"a b","iat":1.5,"exp":1e9}"#,
+        r#"{"sub":"alice","scope":["a"],"exp":99999999999999999999}"#,
+        r#"{"sub":" ","exp":-1,"iat":"x","scope":7}"#,
+        r#"["sub"]"#,
+    ];
+    let token = |claims: &&str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims)).into_bytes();
+    claims.iter().map(token).chain([b"e30.e30=.".to_vec(), b"a.b".to_vec()]).collect()
 }
 
 pub(super) fn stores() -> Vec<Vec<u8>> {

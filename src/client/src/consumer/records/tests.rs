@@ -292,3 +292,29 @@ fn messages_of_old_formats_are_records_like_any_other() {
         );
     }
 }
+
+/// Whatever the isolation, a region costs by its batches, and its records nothing.
+#[test]
+fn regions_are_read_without_allocating_by_record() {
+    for options in [READ, COMMITTED] {
+        let allocations = [10, 10_000].map(|count| {
+            let batches: Vec<_> = (0..4).map(|at| batch(at * count, count, -1, 0)).collect();
+            let bytes: bytes::Bytes = batches.concat().into();
+            let mut region = None;
+            let reading = allocation_counter::measure(|| {
+                region = Some(read_region(&tp(), bytes, 0, 99, Vec::new(), options, &mut { usize::MAX }));
+            });
+            let region = region.unwrap();
+            let mut next = 0;
+            let walking = allocation_counter::measure(|| {
+                for record in region.records.records() {
+                    let offset = record.map_or(-1, |record| record.offset);
+                    next = if offset == next { offset + 1 } else { i64::MIN };
+                }
+            });
+            assert_eq!((next, walking.count_total), (4 * count, 0));
+            reading.count_total
+        });
+        assert_eq!(allocations[0], allocations[1], "of few records and of many");
+    }
+}

@@ -26,6 +26,8 @@ mod oauth;
 mod session;
 mod settings;
 
+#[cfg(feature = "unstable-fuzzing")]
+pub use oauth::read_token;
 pub(crate) use session::{Wire, authenticate, authenticate_version, renew_after};
 pub(crate) use settings::SaslSettings;
 

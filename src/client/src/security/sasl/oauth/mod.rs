@@ -323,5 +323,16 @@ fn endpoint_tls(jaas: &Jaas) -> TlsSettings {
     TlsSettings::read(|key| jaas.option(key).map(Secret::expose))
 }
 
+/// Reads a token of an identity provider. It is sent as it came, and an error does not quote it.
+#[cfg(feature = "unstable-fuzzing")]
+pub fn read_token(text: &str) {
+    let names = ClaimNames { subject: "sub".to_owned(), scope: "scope".to_owned() };
+    match Token::parse(text, &names) {
+        Ok(token) => assert_eq!(token.value(), text),
+        // A short text may stand in any sentence.
+        Err(reason) => assert!(text.len() < 16 || !reason.contains(text), "{reason}"),
+    }
+}
+
 #[cfg(test)]
 mod tests;
