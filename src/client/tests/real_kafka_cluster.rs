@@ -13,6 +13,7 @@ use crossdock_client::{
     Producer, ProducerConfig, TopicPartition,
 };
 use crossdock_testcontainers::Kafka;
+use futures_util::future::select_all;
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -55,8 +56,8 @@ async fn survives(records: u64, pace: u64, steps: &[Step]) {
 
     let log = Arc::new(Log::default());
     let group = Arc::new(Log::default());
-    let reader = read_all(cluster.separate(), log.clone());
-    let members: Vec<_> = (0..2).map(|_| member(&cluster, group.clone())).collect();
+    let mut readers = vec![read_all(cluster.separate(), log.clone())];
+    readers.extend((0..2).map(|_| member(&cluster, group.clone())));
     let acked = Arc::new(Acked::default());
     let calm = Arc::new(AtomicBool::new(false));
     let producing = tokio::spawn(produce(cluster.clone(), acked.clone(), calm.clone(), records, pace));
@@ -89,13 +90,18 @@ async fn survives(records: u64, pace: u64, steps: &[Step]) {
     let produced = producing.await.unwrap();
     note("all is produced");
     assert_eq!(acked.count(), produced);
-    log.wait_for(produced).await;
-    note("all is read");
-    group.wait_for(produced).await;
-    note("all is read by the group");
-    reader.abort();
-    for member in members {
-        member.abort();
+    let all_read = async {
+        log.wait_for(produced).await;
+        note("all is read");
+        group.wait_for(produced).await;
+        note("all is read by the group");
+    };
+    tokio::select! {
+        () = all_read => {}
+        (ended, ..) = select_all(readers.iter_mut()) => panic!("a reader ended: {ended:?}"),
+    }
+    for reader in readers {
+        reader.abort();
     }
     log.check(produced);
     // The group commits when it gives partitions up: only a loss, or a commit that failed, lets it read anything again.
@@ -104,6 +110,8 @@ async fn survives(records: u64, pace: u64, steps: &[Step]) {
     println!("the group read {again} records again after {losses} losses");
     assert!(again == 0 || losses > 0);
     log.check_same(&group);
+    let committed = group.committed.lock().unwrap();
+    assert!(committed.values().any(|offset| *offset > 0), "the group committed nothing: {committed:?}");
 }
 
 /// Counts acknowledged records; an error ends the test.
@@ -188,6 +196,8 @@ struct Log {
     count: watch::Sender<u64>,
     again: AtomicU64,
     losses: AtomicU64,
+    /// What the group committed, by partition.
+    committed: Mutex<BTreeMap<i32, i64>>,
 }
 
 impl Log {
@@ -208,6 +218,13 @@ impl Log {
             }
         }
         self.count.send_modify(|count| *count += new);
+    }
+
+    /// Whoever gets a partition goes on behind what was committed, whatever was lost.
+    fn check_behind_commits(&self, fetched: &FetchedRecords) {
+        let committed = self.committed.lock().unwrap().get(&fetched.partition).copied().unwrap_or(0);
+        let (partition, start) = (fetched.partition, fetched.start_offset);
+        assert!(start >= committed, "partition {partition} is read from {start}, {committed} is committed");
     }
 
     async fn wait_for(&self, count: u64) {
@@ -266,6 +283,7 @@ fn member(cluster: &Cluster, log: Arc<Log>) -> JoinHandle<()> {
         for turn in 1u64.. {
             match consumer.next().await {
                 Ok(ConsumerEvent::Records(fetched)) => {
+                    log.check_behind_commits(&fetched);
                     log.add(&fetched);
                     if turn % 200 == 0 {
                         commit(&consumer, &log).await;
@@ -287,5 +305,11 @@ async fn commit(consumer: &Consumer, log: &Log) {
     if let Err(error) = consumer.commit(&positions).await {
         println!("not committed: {error}");
         log.losses.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    let mut committed = log.committed.lock().unwrap();
+    for (tp, position) in positions {
+        let known = committed.entry(tp.partition).or_default();
+        *known = position.offset.max(*known);
     }
 }
