@@ -6,6 +6,7 @@
 mod java17;
 
 use crate::java_date::calendar::{Date, date_of};
+use crate::nesting::descend;
 use crate::{Map, Strictness, Struct, Value, ValueRef};
 use bigdecimal::BigDecimal;
 use std::borrow::Cow;
@@ -32,9 +33,9 @@ pub fn append_value_as(out: &mut Vec<u8>, value: ValueRef<'_>, strictness: Stric
         ValueRef::Boolean(v) => out.extend_from_slice(if v { b"true" } else { b"false" }),
         ValueRef::String(v) => out.extend_from_slice(v.as_bytes()),
         ValueRef::Bytes(_) => out.extend_from_slice(b"[B@0"),
-        ValueRef::Array(items) => append_array(out, items, strictness),
-        ValueRef::Map(map) => append_map(out, map, strictness),
-        ValueRef::Struct(record) => append_struct(out, record, strictness),
+        ValueRef::Array(items) => descend(|| append_array(out, items, strictness)),
+        ValueRef::Map(map) => descend(|| append_map(out, map, strictness)),
+        ValueRef::Struct(record) => descend(|| append_struct(out, record, strictness)),
         ValueRef::Decimal(v) => append_decimal(out, v),
         ValueRef::Date(ms) | ValueRef::Time(ms) | ValueRef::Timestamp(ms) => append_date(out, ms),
     }
@@ -45,9 +46,9 @@ pub fn holds_bytes(value: ValueRef<'_>) -> bool {
     let inside = |v: &Value| holds_bytes(v.as_ref());
     match value {
         ValueRef::Bytes(_) => true,
-        ValueRef::Array(items) => items.iter().any(inside),
-        ValueRef::Map(map) => map.iter().any(|(k, v)| inside(k) || inside(v)),
-        ValueRef::Struct(record) => record.values().iter().any(inside),
+        ValueRef::Array(items) => descend(|| items.iter().any(inside)),
+        ValueRef::Map(map) => descend(|| map.iter().any(|(k, v)| inside(k) || inside(v))),
+        ValueRef::Struct(record) => descend(|| record.values().iter().any(inside)),
         _ => false,
     }
 }
@@ -434,11 +435,13 @@ mod tests {
         let mut record = Struct::new(Arc::new(schema)).unwrap();
         record.put("a", Value::string("x")).unwrap();
         record.put("c", Value::string("y")).unwrap();
-        let map: Map = [("k", Value::Array(vec![Value::Int32(1), Value::Null]))].into_iter().collect();
+        let map: Map = [("k", Value::Array(vec![Value::Int32(1), Value::Null].into()))].into_iter().collect();
         assert_eq!(text(&Value::Map(map.clone())), "{k=[1, null]}");
         assert_eq!(text(&Value::Struct(Box::new(record))), "Struct{a=x,c=y}");
         assert!(!holds_bytes(ValueRef::Map(&map)));
-        assert!(holds_bytes(ValueRef::Array(&[Value::Array(vec![Value::Bytes(crate::Bytes::new())])])));
+        assert!(holds_bytes(ValueRef::Array(&[Value::Array(
+            vec![Value::Bytes(crate::Bytes::new())].into()
+        )])));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! - [`java_date`]: dates as text, as `java.text.SimpleDateFormat` reads and writes them.
 //! - [`java_number`]: numbers as Java reads and narrows them.
 //! - [`java_text`]: values as text, as Java writes them. [`values`]: values out of text, and between types.
+//! - [`nesting`]: recursion into values that may be nested deeply.
 //! - [`projector`]: values carried over to a newer schema.
 //!
 //! # How data flows
@@ -37,6 +38,7 @@ mod error;
 pub mod java_date;
 pub mod java_number;
 pub mod java_text;
+pub mod nesting;
 pub mod projector;
 pub mod registry;
 pub mod schema;
@@ -66,7 +68,7 @@ pub use source::{
 pub use strictness::Strictness;
 pub use text::{Str, Text};
 pub use transform::{Outcome, Predicate, Transform};
-pub use value::{Keys, Map, Struct, Value, ValueRef};
+pub use value::{Keys, List, Map, Struct, Value, ValueRef};
 
 /// The version of Kafka Connect whose behaviour is implemented: what the REST API and the plugins that
 /// stand for Connect's own report.

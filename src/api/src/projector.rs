@@ -2,6 +2,7 @@
 //!
 //! Numbers may become wider, fields may come with a default or go; anything else is an error.
 
+use crate::nesting::descend;
 use crate::{ConnectError, Exception, Map, Schema, SchemaType, Struct, Value};
 use std::sync::Arc;
 
@@ -23,13 +24,14 @@ pub fn project(source: &Schema, value: Value, target: &Arc<Schema>) -> Result<Va
         return Err(no_default());
     }
     match (target.kind(), value) {
-        (SchemaType::Struct, Value::Struct(record)) => project_struct(source, &record, target),
+        (SchemaType::Struct, Value::Struct(record)) => descend(|| project_struct(source, *record, target)),
         (SchemaType::Array, Value::Array(items)) => {
             let (from, to) = (inner(source.value_schema())?, inner(target.value_schema())?);
-            let items = items.into_iter().map(|item| project(from, item, to)).collect::<Result<_, _>>();
+            let items = items.into_vec().into_iter();
+            let items = descend(|| items.map(|item| project(from, item, to)).collect::<Result<_, _>>());
             Ok(Value::Array(items?))
         }
-        (SchemaType::Map, Value::Map(map)) => project_map(source, map, target),
+        (SchemaType::Map, Value::Map(map)) => descend(|| project_map(source, map, target)),
         (SchemaType::Struct | SchemaType::Array | SchemaType::Map, other) => {
             let message = format!("{} is no {}", other.as_ref().java_class(), target.kind().java_name());
             Err(ConnectError::bad_record(message).with_exception(Exception::ClassCast))
@@ -59,12 +61,14 @@ fn check_compatible(source: &Schema, target: &Schema) -> Result<(), ConnectError
     Ok(())
 }
 
-fn project_struct(source: &Schema, record: &Struct, target: &Arc<Schema>) -> Result<Value, ConnectError> {
+fn project_struct(source: &Schema, record: Struct, target: &Arc<Schema>) -> Result<Value, ConnectError> {
+    let schema = Arc::clone(record.schema());
+    let mut given = record.into_values();
     let mut values = Vec::with_capacity(target.fields().len());
     for field in target.fields() {
         let value = match source.field_schema(&field.name) {
             Some(from) => {
-                let value = record.get(&field.name)?.clone();
+                let value = take(&schema, &mut given, &field.name)?;
                 let projected =
                     project(from, value, &field.schema).map_err(|error| match error.exception() {
                         Exception::SchemaProjector => {
@@ -72,7 +76,12 @@ fn project_struct(source: &Schema, record: &Struct, target: &Arc<Schema>) -> Res
                         }
                         _ => error,
                     })?;
-                field.schema.validate_field(&field.name, projected.as_ref())?;
+                // A struct that was made of that very schema was checked then.
+                let is_checked =
+                    matches!(&projected, Value::Struct(s) if Arc::ptr_eq(s.schema(), &field.schema));
+                if !is_checked {
+                    field.schema.validate_field(&field.name, projected.as_ref())?;
+                }
                 projected
             }
             None if field.schema.is_optional() => Value::Null,
@@ -83,6 +92,18 @@ fn project_struct(source: &Schema, record: &Struct, target: &Arc<Schema>) -> Res
         values.push(value);
     }
     Ok(Value::Struct(Box::new(Struct::from_values(Arc::clone(target), values)?)))
+}
+
+/// The value of a field, or its default if it is null.
+fn take(schema: &Schema, values: &mut [Value], field: &str) -> Result<Value, ConnectError> {
+    let found = schema.field_index(field).and_then(|at| Some((values.get_mut(at)?, &schema.fields()[at])));
+    let Some((value, field)) = found else {
+        return Err(ConnectError::bad_record(format!("{field} is not a valid field name")));
+    };
+    Ok(match field.schema.default_value() {
+        Some(default) if value.is_null() => default.clone(),
+        _ => std::mem::take(value),
+    })
 }
 
 fn project_map(source: &Schema, map: Map, target: &Schema) -> Result<Value, ConnectError> {

@@ -11,6 +11,7 @@ mod validation;
 pub use builder::SchemaBuilder;
 pub use logical::LogicalType;
 
+use crate::nesting::descend;
 use crate::{ConnectError, Value};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -106,7 +107,7 @@ pub struct Field {
 
 /// The schema of a value. Immutable; made by [`SchemaBuilder`], or by [`Schema::new`] and the `with_…` methods,
 /// which check nothing. Equality is Java's: of everything, parameters in any order.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Schema {
     kind: SchemaType,
     optional: bool,
@@ -389,9 +390,24 @@ impl Schema {
 
 impl PartialEq for Schema {
     fn eq(&self, other: &Self) -> bool {
-        if std::ptr::eq(self, other) {
-            return true;
-        }
+        std::ptr::eq(self, other) || descend(|| self.has_parts_of(other))
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        descend(|| {
+            let mut shown = f.debug_struct("Schema");
+            shown.field("kind", &self.kind).field("optional", &self.optional).field("default", &self.default);
+            shown.field("name", &self.name).field("version", &self.version).field("doc", &self.doc);
+            shown.field("parameters", &self.parameters).field("fields", &self.fields);
+            shown.field("key_schema", &self.key_schema).field("value_schema", &self.value_schema).finish()
+        })
+    }
+}
+
+impl Schema {
+    fn has_parts_of(&self, other: &Self) -> bool {
         let same = |a: &Option<Arc<Schema>>, b: &Option<Arc<Schema>>| match (a, b) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
             (a, b) => a.is_none() && b.is_none(),
@@ -412,9 +428,7 @@ impl PartialEq for Schema {
             && same(&self.value_schema, &other.value_schema)
             && self.has_same_parameters(other)
     }
-}
 
-impl Schema {
     /// Whether the parameters are the same, in any order.
     pub fn has_same_parameters(&self, other: &Self) -> bool {
         self.parameters == other.parameters

@@ -96,7 +96,7 @@ mod tests {
         let strict = SimpleHeaderConverter { strictness: Strictness::AsConnect };
         assert_eq!(strict.parse("t", "h", Some(b"14:34:54.346")).unwrap().1, Value::Int8(14));
         assert_eq!(parse(b" 7 "), Value::Int8(7));
-        assert_eq!(parse(b" [1] "), Value::Array(vec![Value::Int8(1)]));
+        assert_eq!(parse(b" [1] "), Value::Array(vec![Value::Int8(1)].into()));
     }
 
     #[test]

@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn other_values_are_written_as_java_prints_them() {
-        let mut batch = single(None, Value::Array(vec![Value::Float64(1.0), Value::Null]));
+        let mut batch = single(None, Value::Array(vec![Value::Float64(1.0), Value::Null].into()));
         let mut failures = Failures::new();
         let converter = StringConverter::default();
         Converter::serialize_batch(&converter, &mut batch, Column::Value, &mut failures);
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn byte_arrays_are_refused_instead_of_written_as_an_address() {
-        let value = || Value::Array(vec![Value::Bytes(Bytes::from_static(b"x"))]);
+        let value = || Value::Array(vec![Value::Bytes(Bytes::from_static(b"x"))].into());
         let mut failures = Failures::new();
         let mut batch = single(None, value());
         Converter::serialize_batch(&StringConverter::default(), &mut batch, Column::Value, &mut failures);

@@ -10,8 +10,8 @@ use crossdock_api::config::{ConfigKey, Importance, Validator};
 use crossdock_api::java_number;
 use crossdock_api::values::java_decimal;
 use crossdock_api::{
-    BigDecimal, Column, ConfigDef, ConfigError, ConnectError, Map, Outcome, ParsedConfig, RecordMut, Schema,
-    SchemaType, Text, Value, ValueRef,
+    BigDecimal, Column, ConfigDef, ConfigError, ConnectError, List, Map, Outcome, ParsedConfig, RecordMut,
+    Schema, SchemaType, Text, Value, ValueRef,
 };
 use std::sync::Arc;
 
@@ -153,7 +153,7 @@ impl Mask {
             ValueRef::Time(_) => Value::Time(0),
             ValueRef::Timestamp(_) => Value::Timestamp(0),
             ValueRef::String(_) => Value::String(Text::default()),
-            ValueRef::Array(_) => Value::Array(Vec::new()),
+            ValueRef::Array(_) => Value::Array(List::new()),
             ValueRef::Map(_) => Value::Map(Map::new()),
             ValueRef::Null | ValueRef::Bytes(_) | ValueRef::Struct(_) => {
                 let found = value.java_class();

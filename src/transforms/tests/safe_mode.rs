@@ -171,7 +171,7 @@ fn arrays_stay_as_they_are_when_structs_around_them_are_flattened() {
     let items = Arc::new(Schema::array(Schema::string().clone()));
     let inner = Arc::new(Schema::new(SchemaType::Struct).field("list", Arc::clone(&items)));
     let outer = Arc::new(Schema::new(SchemaType::Struct).field("in", Arc::clone(&inner)));
-    let list = Value::Array(vec![Value::string("x"), Value::string("y")]);
+    let list = Value::Array(vec![Value::string("x"), Value::string("y")].into());
     let given = Given::of(&outer, structure(&outer, vec![structure(&inner, vec![list.clone()])]));
     let flat = Arc::new(Schema::new(SchemaType::Struct).field("in.list", items));
     let expected = Ok(structure(&flat, vec![list.clone()]));

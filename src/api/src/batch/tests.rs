@@ -123,7 +123,7 @@ fn a_transform_moves_an_owned_value_and_sets_it_back() {
     let (schema, value) = record.take(Column::Value);
     assert_eq!(value, Value::string("a"));
     assert!(record.as_ref().value().is_null());
-    record.set(Column::Value, schema.as_ref(), Value::Array(vec![value])).unwrap();
+    record.set(Column::Value, schema.as_ref(), Value::Array(vec![value].into())).unwrap();
     record.set_topic("u");
     record.set_headers(vec![(Text::from("h"), None, Value::Int32(1))]).unwrap();
     let record = batch.get(0).unwrap();

@@ -3,6 +3,7 @@
 //! A location is put together only for the message of an error: checking allocates nothing.
 
 use super::{LogicalType, Schema, SchemaType};
+use crate::nesting::descend;
 use crate::{ConnectError, Struct, Value, ValueRef};
 use std::fmt;
 use std::sync::Arc;
@@ -22,9 +23,9 @@ impl fmt::Display for Location<'_> {
         match self {
             Self::Value => f.write_str("value"),
             Self::Field(name) => write!(f, "field: \"{name}\""),
-            Self::Element(of) => write!(f, "element of array {of}"),
-            Self::Key(of) => write!(f, "key of map {of}"),
-            Self::MapValue(of) => write!(f, "value of map {of}"),
+            Self::Element(of) => descend(|| write!(f, "element of array {of}")),
+            Self::Key(of) => descend(|| write!(f, "key of map {of}")),
+            Self::MapValue(of) => descend(|| write!(f, "value of map {of}")),
         }
     }
 }
@@ -78,20 +79,23 @@ fn check(schema: &Schema, value: ValueRef<'_>, at: Location<'_>) -> Result<(), C
             if !std::ptr::eq(&**record.schema(), schema) && **record.schema() != *schema {
                 return Err(ConnectError::bad_record("Struct schemas do not match."));
             }
-            record.validate()
+            descend(|| record.validate())
         }
         (SchemaType::Array, ValueRef::Array(items)) => {
             let at = Location::Element(&at);
             let schema = defined(schema.value_schema(), at)?;
-            items.iter().try_for_each(|item| check(schema, item.as_ref(), at))
+            descend(|| items.iter().try_for_each(|item| check(schema, item.as_ref(), at)))
         }
         (SchemaType::Map, ValueRef::Map(map)) => {
             let (key_at, value_at) = (Location::Key(&at), Location::MapValue(&at));
             let keys = defined(schema.key_schema(), key_at)?;
             let values = defined(schema.value_schema(), value_at)?;
-            map.iter().try_for_each(|(key, value): (&Value, &Value)| {
-                check(keys, key.as_ref(), key_at)?;
-                check(values, value.as_ref(), value_at)
+            let mut entries = map.iter();
+            descend(|| {
+                entries.try_for_each(|(key, value): (&Value, &Value)| {
+                    check(keys, key.as_ref(), key_at)?;
+                    check(values, value.as_ref(), value_at)
+                })
             })
         }
         _ => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::Value;
 
-/// Drops values, which are those of a map or struct, without recursion.
+/// Drops values, which are those of a list, map or struct, without recursion.
 #[inline]
 pub(super) fn without_recursion(values: &mut Vec<Value>) {
     if values.iter().any(is_nested_twice) {
@@ -10,14 +10,18 @@ pub(super) fn without_recursion(values: &mut Vec<Value>) {
     }
 }
 
-/// Whether there are values in values of `value`: then dropping it goes deeper than one call.
-fn is_nested_twice(value: &Value) -> bool {
-    let holds_any = |value: &Value| match value {
+/// Whether there are values in it.
+pub(super) fn holds_any(value: &Value) -> bool {
+    match value {
         Value::Array(items) => !items.is_empty(),
         Value::Map(map) => !map.is_empty(),
         Value::Struct(record) => !record.values().is_empty(),
         _ => false,
-    };
+    }
+}
+
+/// Whether there are values in values of `value`: then dropping it goes deeper than one call.
+fn is_nested_twice(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(holds_any),
         Value::Map(map) => {
@@ -33,7 +37,7 @@ fn is_nested_twice(value: &Value) -> bool {
 fn drop_flat(mut values: Vec<Value>) {
     while let Some(value) = values.pop() {
         match value {
-            Value::Array(items) => values.extend(items),
+            Value::Array(items) => values.append(&mut items.into_vec()),
             Value::Map(mut map) => {
                 let (keys, mut inner) = map.take_all();
                 values.append(&mut inner);

@@ -1,7 +1,9 @@
 //! The keys of maps, which maps of one layout share.
 
+use super::equality::float_bits;
 use super::{Value, drop};
 use crate::Text;
+use crate::nesting::descend;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
@@ -154,28 +156,116 @@ impl Places {
     }
 }
 
+/// The hash of a key: equal keys have the same one, and of a map the order does not count.
 fn hash(state: &RandomState, key: &Value) -> u64 {
     let mut hasher = state.build_hasher();
-    hash_key(key, &mut hasher);
+    hash_key(state, key, &mut hasher);
     hasher.finish()
 }
 
-/// Feeds what equal keys have in common: -0.0 equals 0.0, and 1.0 equals 1.00.
-fn hash_key(key: &Value, hasher: &mut impl Hasher) {
+/// Feeds all of a key: a part that is left out lets a sender choose keys that share a hash.
+fn hash_key(state: &RandomState, key: &Value, hasher: &mut impl Hasher) {
     std::mem::discriminant(key).hash(hasher);
     match key {
+        Value::Null => {}
+        Value::Boolean(v) => v.hash(hasher),
         Value::Int8(v) => v.hash(hasher),
         Value::Int16(v) => v.hash(hasher),
         Value::Int32(v) => v.hash(hasher),
         Value::Int64(v) | Value::Date(v) | Value::Time(v) | Value::Timestamp(v) => v.hash(hasher),
+        Value::Float32(v) => float_bits(f64::from(*v)).hash(hasher),
+        Value::Float64(v) => float_bits(*v).hash(hasher),
         Value::String(v) => v.hash(hasher),
         Value::Bytes(v) => v.hash(hasher),
-        Value::Array(items) => items.iter().for_each(|item| hash_key(item, hasher)),
-        Value::Struct(record) => record.values().iter().for_each(|value| hash_key(value, hasher)),
-        Value::Float32(v) => (*v + 0.0).to_bits().hash(hasher),
-        Value::Float64(v) => (*v + 0.0).to_bits().hash(hasher),
-        Value::Decimal(v) => v.normalized().as_bigint_and_exponent().hash(hasher),
-        Value::Map(v) => v.len().hash(hasher),
-        Value::Null | Value::Boolean(_) => {}
+        Value::Decimal(v) => v.as_bigint_and_scale().hash(hasher),
+        Value::Array(items) => hash_all(state, items, hasher),
+        Value::Struct(record) => hash_all(state, record.values(), hasher),
+        Value::Map(map) => descend(|| {
+            let entry = |(key, value): (&Value, &Value)| {
+                let mut hasher = state.build_hasher();
+                hash_key(state, key, &mut hasher);
+                hash_key(state, value, &mut hasher);
+                hasher.finish()
+            };
+            map.len().hash(hasher);
+            map.iter().map(entry).fold(0, u64::wrapping_add).hash(hasher);
+        }),
+    }
+}
+
+/// With their number, which tells `[[1], 2]` from `[[1, 2]]`.
+fn hash_all(state: &RandomState, values: &[Value], hasher: &mut impl Hasher) {
+    descend(|| {
+        values.len().hash(hasher);
+        values.iter().for_each(|value| hash_key(state, value, hasher));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{List, Map, Schema, SchemaType, Struct};
+    use std::sync::Arc;
+
+    /// 4096 keys of twelve parts each: if a hash leaves out what they differ in, all share one, and each is compared
+    /// with all before it.
+    #[test]
+    fn keys_that_differ_have_hashes_that_differ() {
+        let part = |of: u32| Value::Boolean(of == 1);
+        let parts = |key: u32| (0..12).map(move |bit| part(key >> bit & 1));
+        let in_map =
+            |items: Vec<Value>| items.into_iter().enumerate().map(|(at, v)| (Value::Int64(at as i64), v));
+        let structure = Arc::new((0..12).fold(Schema::new(SchemaType::Struct), |made, at| {
+            made.field(&at.to_string(), Schema::boolean().clone())
+        }));
+        let state = RandomState::new();
+        let makes: [(&str, &dyn Fn(u32) -> Value); 6] = [
+            ("list", &|key| Value::Array(parts(key).collect())),
+            ("list of lists", &|key| {
+                Value::Array(parts(key).map(|v| Value::Array(vec![v].into())).collect())
+            }),
+            ("map", &|key| Value::Map(Map::from_entries(in_map(parts(key).collect()).collect()))),
+            ("keys of a map", &|key| {
+                let entry = |(at, v): (usize, Value)| {
+                    (Value::Array(vec![v, Value::Int64(at as i64)].into()), Value::Null)
+                };
+                Value::Map(Map::from_entries(parts(key).enumerate().map(entry).collect()))
+            }),
+            ("struct", &|key| {
+                let made = Struct::from_values(Arc::clone(&structure), parts(key).collect()).unwrap();
+                Value::Struct(Box::new(made))
+            }),
+            // Brackets in other places only.
+            ("brackets", &|key| {
+                let mut open = vec![List::new()];
+                for bit in 0..12 {
+                    open.last_mut().unwrap().push(Value::Null);
+                    if key >> bit & 1 == 1 {
+                        open.push(List::new());
+                    } else if open.len() > 1 {
+                        let inner = open.pop().unwrap();
+                        open.last_mut().unwrap().push(Value::Array(inner));
+                    }
+                }
+                while open.len() > 1 {
+                    let inner = open.pop().unwrap();
+                    open.last_mut().unwrap().push(Value::Array(inner));
+                }
+                Value::Array(open.pop().unwrap())
+            }),
+        ];
+        for (what, make) in makes {
+            let keys: Vec<Value> = (0..4096).map(make).collect();
+            let mut hashes: Vec<u64> = keys.iter().map(|key| hash(&state, key)).collect();
+            hashes.sort_unstable();
+            hashes.dedup();
+            let map = Map::from_entries(keys.into_iter().map(|key| (key, Value::Null)).collect());
+            assert_eq!(hashes.len(), map.len(), "{what}");
+            assert!(map.len() > 1000, "{what}: {}", map.len());
+        }
+        let order = |keys: [i64; 2]| {
+            Value::Map(Map::from_entries(keys.map(|key| (Value::Int64(key), Value::Int64(-key))).to_vec()))
+        };
+        assert_eq!(hash(&state, &order([1, 2])), hash(&state, &order([2, 1])));
     }
 }

@@ -1,15 +1,18 @@
 //! Values of Connect's data model (`org.apache.kafka.connect.data`), owned and borrowed.
 //!
 //! - [`Value`] owns, [`ValueRef`] borrows.
-//! - [`Map`], and the [`Keys`] that maps share. [`Struct`], in `record`.
-//! - `drop`: values may be nested deeper than the stack reaches.
+//! - [`List`]; [`Map`], and the [`Keys`] that maps share. [`Struct`], in `record`.
+//! - `equality`: when values are the same. `drop`: values may be nested deeper than the stack reaches.
 
 mod drop;
+mod equality;
 mod keys;
+mod list;
 mod map;
 mod record;
 
 pub use keys::Keys;
+pub use list::List;
 pub use map::Map;
 pub use record::Struct;
 
@@ -18,7 +21,7 @@ use bigdecimal::BigDecimal;
 use bytes::Bytes;
 
 /// An owned value. Strings and bytes are slices of shared buffers, so cloning one is cheap.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum Value {
     /// Null.
     #[default]
@@ -42,7 +45,7 @@ pub enum Value {
     /// `byte[]` or `ByteBuffer`.
     Bytes(Bytes),
     /// `List`.
-    Array(Vec<Value>),
+    Array(List),
     /// `Map`, in insertion order.
     Map(Map),
     /// `Struct`.
@@ -93,7 +96,7 @@ impl Value {
 }
 
 /// A borrowed value, as a record of a batch gives it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "the variants are those of `Value`")]
 pub enum ValueRef<'a> {
     Null,
@@ -164,7 +167,7 @@ impl<'a> ValueRef<'a> {
             Self::Boolean(v) => Value::Boolean(v),
             Self::String(v) => Value::String(Text::copy_of_checked(v.as_bytes())),
             Self::Bytes(v) => Value::Bytes(Bytes::copy_from_slice(v)),
-            Self::Array(v) => Value::Array(v.to_vec()),
+            Self::Array(v) => Value::Array(v.iter().cloned().collect()),
             Self::Map(v) => Value::Map(v.clone()),
             Self::Struct(v) => Value::Struct(Box::new(v.clone())),
             Self::Decimal(v) => Value::Decimal(Box::new(v.clone())),

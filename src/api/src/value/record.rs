@@ -1,12 +1,12 @@
 //! Structs: one value a field of their schema.
 
 use super::{Value, drop};
+use crate::nesting::descend;
 use crate::{ConnectError, Schema, SchemaType};
 use std::fmt;
 use std::sync::Arc;
 
 /// A struct: one value a field of its schema, in the schema's order.
-#[derive(Debug, Clone, PartialEq)]
 pub struct Struct {
     schema: Arc<Schema>,
     values: Vec<Value>,
@@ -133,6 +133,27 @@ impl Struct {
     fn index(&self, field: &str) -> Result<usize, ConnectError> {
         let index = self.schema.field_index(field);
         index.ok_or_else(|| ConnectError::bad_record(format!("{field} is not a valid field name")))
+    }
+}
+
+impl Clone for Struct {
+    fn clone(&self) -> Self {
+        descend(|| Self { schema: Arc::clone(&self.schema), values: self.values.clone() })
+    }
+}
+
+impl PartialEq for Struct {
+    fn eq(&self, other: &Self) -> bool {
+        let same_schema = Arc::ptr_eq(&self.schema, &other.schema) || self.schema == other.schema;
+        same_schema && descend(|| self.values == other.values)
+    }
+}
+
+/// The schema by its name only: each of the nested ones has one too.
+impl fmt::Debug for Struct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = self.schema.fields().iter().map(|field| &field.name).zip(&self.values);
+        descend(|| write!(f, "{} ", self.schema).and_then(|()| f.debug_map().entries(fields).finish()))
     }
 }
 

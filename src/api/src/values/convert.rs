@@ -3,6 +3,7 @@
 use super::{append_text_as, number, parse_string};
 use crate::java_date::calendar;
 use crate::java_number::{decimal_to_f64, decimal_to_i64};
+use crate::nesting::descend;
 use crate::{
     BigDecimal, ConnectError, Exception, LogicalType, Schema, SchemaBuilder, SchemaType, Strictness, Text,
     Value, ValueRef, java_text,
@@ -258,13 +259,13 @@ pub fn infer_schema(value: ValueRef<'_>) -> Result<Option<Arc<Schema>>, ConnectE
         ValueRef::Float64(_) => shared(Schema::float64()),
         ValueRef::Bytes(_) => shared(Schema::bytes()),
         ValueRef::Struct(record) => Ok(Some(Arc::clone(record.schema()))),
-        ValueRef::Array(items) => match common(items.iter())? {
+        ValueRef::Array(items) => match descend(|| common(items.iter()))? {
             Some(items) => SchemaBuilder::array(items).build().map(Some),
             None => Ok(None),
         },
         ValueRef::Map(map) => {
-            let keys = common(map.iter().map(|(key, _)| key))?;
-            let values = common(map.iter().map(|(_, value)| value))?;
+            let keys = descend(|| common(map.iter().map(|(key, _)| key)))?;
+            let values = descend(|| common(map.iter().map(|(_, value)| value)))?;
             match (keys, values) {
                 (Some(keys), Some(values)) => SchemaBuilder::map(keys, values).build().map(Some),
                 _ => Ok(None),

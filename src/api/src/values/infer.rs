@@ -141,7 +141,7 @@ impl Parser<'_> {
                     items = items.into_iter().map(|item| align(schema, item)).collect::<Result<_, _>>()?;
                 }
                 let schema = Schema::inferred(SchemaType::Array, None, common.schema);
-                return Ok((Arc::new(schema), Value::Array(items)));
+                return Ok((Arc::new(schema), Value::Array(items.into())));
             }
             if self.tokens.take(",") {
                 return Err(NotThat);

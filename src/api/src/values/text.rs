@@ -1,6 +1,7 @@
 //! Values into text, as `Values.convertToString` writes them.
 
 use super::time::append_date;
+use crate::nesting::descend;
 use crate::{Strictness, Struct, Value, ValueRef, java_text};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -28,15 +29,15 @@ fn append(out: &mut Vec<u8>, value: ValueRef<'_>, embedded: bool, strictness: St
                 out.extend_from_slice(text.as_bytes())
             }
         }
-        ValueRef::Array(items) => {
+        ValueRef::Array(items) => descend(|| {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
                 separate(out, index);
                 append(out, item.as_ref(), true, strictness);
             }
             out.push(b']');
-        }
-        ValueRef::Map(map) => {
+        }),
+        ValueRef::Map(map) => descend(|| {
             out.push(b'{');
             for (index, (key, value)) in map.iter().enumerate() {
                 separate(out, index);
@@ -45,8 +46,8 @@ fn append(out: &mut Vec<u8>, value: ValueRef<'_>, embedded: bool, strictness: St
                 append(out, value.as_ref(), true, strictness);
             }
             out.push(b'}');
-        }
-        ValueRef::Struct(record) => append_struct(out, record, strictness),
+        }),
+        ValueRef::Struct(record) => descend(|| append_struct(out, record, strictness)),
         ValueRef::Date(ms) | ValueRef::Time(ms) | ValueRef::Timestamp(ms) => append_date(out, ms),
         other => java_text::append_value_as(out, other, strictness),
     }

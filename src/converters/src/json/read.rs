@@ -6,7 +6,7 @@ use super::lexer::{JsonStr, Kind, Lexer, check_utf8, is_plain};
 use super::logical::Logical;
 use crossdock_api::Strictness;
 use crossdock_api::batch::RawSlice;
-use crossdock_api::{Bytes, Field, Map, Schema, SchemaType, Struct, Text, Value};
+use crossdock_api::{Bytes, Field, List, Map, Schema, SchemaType, Struct, Text, Value};
 use std::sync::Arc;
 
 /// How values are read.
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
             ) => self.number(schema.kind(), start),
             (SchemaType::Array, Kind::Array) => {
                 let items = inner(schema.value_schema(), start)?;
-                self.elements(|reader| reader.typed(items)).map(Value::Array)
+                self.elements(|reader| reader.typed(items)).map(|items| Value::Array(items.into()))
             }
             (SchemaType::Map, _) => self.map(schema, kind),
             (SchemaType::Struct, Kind::Object) => self.record(schema, start),
@@ -341,7 +341,7 @@ impl<'a> Reader<'a> {
         }
         self.lexer.skip_value()?;
         Ok(match expected {
-            SchemaType::Array => Value::Array(Vec::new()),
+            SchemaType::Array => Value::Array(List::new()),
             SchemaType::Boolean => Value::Boolean(false),
             SchemaType::Float32 => Value::Float32(0.0),
             SchemaType::Float64 => Value::Float64(0.0),

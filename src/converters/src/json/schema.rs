@@ -5,6 +5,7 @@ use super::lexer::{Kind, check_utf8};
 use super::read::Reader;
 use super::write::{Writer, append_string};
 use crossdock_api::Strictness;
+use crossdock_api::nesting::descend;
 use crossdock_api::{ConnectError, Schema, SchemaType, Value};
 use std::sync::Arc;
 
@@ -288,7 +289,7 @@ impl Writer {
         let mut inner = |name: &str, schema: Option<&Arc<Schema>>| match schema {
             Some(schema) => {
                 out.extend_from_slice(name.as_bytes());
-                self.schema(schema, None, out)
+                descend(|| self.schema(schema, None, out))
             }
             None => Err(ConnectError::bad_record("the schema of an array or map does not say of what")),
         };
@@ -304,7 +305,7 @@ impl Writer {
                     if index > 0 {
                         out.push(b',');
                     }
-                    self.schema(&field.schema, Some(&field.name), out)?;
+                    descend(|| self.schema(&field.schema, Some(&field.name), out))?;
                 }
                 out.push(b']');
                 Ok(())

@@ -4,7 +4,7 @@ use super::error::Result;
 use super::layouts::{Layouts, Member, Place};
 use super::lexer::{Kind, Plain};
 use super::read::Reader;
-use crossdock_api::{Map, SchemaType, Text, Value};
+use crossdock_api::{List, Map, SchemaType, Text, Value};
 
 /// An array or object that is being read.
 struct Open {
@@ -48,7 +48,7 @@ impl Open {
         let values = std::mem::take(&mut self.values);
         layouts.note_room(self.place.owner, self.is_object, values.len());
         if !self.is_object {
-            return Value::Array(values);
+            return Value::Array(values.into());
         }
         let keys = self.place.last.and_then(|last| layouts.keys(last));
         Value::Map(match keys {
@@ -86,7 +86,7 @@ impl Reader<'_> {
                         open.push(inner);
                         continue;
                     }
-                    if is_object { Value::Map(Map::new()) } else { Value::Array(Vec::new()) }
+                    if is_object { Value::Map(Map::new()) } else { Value::Array(List::new()) }
                 }
                 scalar => self.scalar(scalar)?,
             };

@@ -218,7 +218,7 @@ fn schemaless() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 40, 6, |inner| {
         let entry = (any::<String>(), inner.clone()).prop_map(|(k, v)| (Value::string(&k), v));
         prop_oneof![
-            prop::collection::vec(inner, 0..6).prop_map(Value::Array),
+            prop::collection::vec(inner, 0..6).prop_map(|items| Value::Array(items.into())),
             prop::collection::vec(entry, 0..6).prop_map(|e| Value::Map(Map::from_entries(e))),
         ]
     })
@@ -247,7 +247,7 @@ fn typed() -> impl Strategy<Value = (Arc<Schema>, Value)> {
     leaf.prop_recursive(4, 20, 4, |inner| {
         prop_oneof![
             (inner.clone(), 0usize..4).prop_map(|((schema, value), n)| {
-                (Arc::new(Schema::array(schema)), Value::Array(vec![value; n]))
+                (Arc::new(Schema::array(schema)), Value::Array(vec![value; n].into()))
             }),
             (inner.clone(), inner.clone(), any::<bool>()).prop_map(|((ks, k), (vs, v), empty)| {
                 let entries = if empty { Vec::new() } else { vec![(k, v)] };
@@ -354,4 +354,23 @@ fn huge_numbers_and_strings_take_bounded_time_and_memory() {
     let (_, Value::String(read)) = read(&plain(), format!("\"{text}\"")).unwrap() else { panic!() };
     assert_eq!(read.as_str().len(), text.len());
     assert!(begin.elapsed() < std::time::Duration::from_secs(60), "{:?}", begin.elapsed());
+}
+
+/// Deeper than any JSON that is read, but a plugin may make it.
+#[test]
+fn deep_values_are_written() {
+    const DEEP: usize = 10_000;
+    let write = || {
+        let nested = (0..DEEP).fold(Value::Int8(7), |value, _| Value::Array(vec![value].into()));
+        let schema = (0..DEEP).fold(Schema::int8().clone(), |schema, _| Arc::new(Schema::array(schema)));
+        for (schema, config) in [(None, "false"), (Some(&schema), "true")] {
+            let mut converter = JsonConverter::default();
+            let config = [("schemas.enable".to_owned(), config.to_owned())].into_iter().collect();
+            JsonConverter::configure(&mut converter, &config).unwrap();
+            let mut out = Vec::new();
+            converter.write(schema, nested.as_ref(), &mut out).unwrap();
+            assert!(out.len() > 2 * DEEP);
+        }
+    };
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(write).unwrap().join().unwrap();
 }

@@ -3,6 +3,7 @@
 use super::base64;
 use super::logical::{DAY_MS, Logical, scale};
 use bigdecimal::BigDecimal;
+use crossdock_api::nesting::descend;
 use crossdock_api::{ConnectError, Map, Schema, SchemaType, Strictness, Struct, Value, ValueRef, java_text};
 use std::io::Write;
 use std::sync::Arc;
@@ -49,12 +50,14 @@ impl Writer {
             | (SchemaType::Boolean, ValueRef::Boolean(_))
             | (SchemaType::String, ValueRef::String(_))
             | (SchemaType::Bytes, ValueRef::Bytes(_)) => self.schemaless(value, out),
-            (SchemaType::Array, ValueRef::Array(items)) => self.array(schema.value_schema(), items, out),
+            (SchemaType::Array, ValueRef::Array(items)) => {
+                descend(|| self.array(schema.value_schema(), items, out))
+            }
             (SchemaType::Map, ValueRef::Map(map)) => {
                 let strings = schema.key_schema().is_some_and(|k| k.kind() == SchemaType::String);
-                self.map(strings, schema.key_schema(), schema.value_schema(), map, out)
+                descend(|| self.map(strings, schema.key_schema(), schema.value_schema(), map, out))
             }
-            (SchemaType::Struct, ValueRef::Struct(record)) => self.record(schema, record, out),
+            (SchemaType::Struct, ValueRef::Struct(record)) => descend(|| self.record(schema, record, out)),
             (SchemaType::Bytes, other) => {
                 Err(bad(format!("Invalid type for bytes type: class {}", other.java_class())))
             }
@@ -88,10 +91,10 @@ impl Writer {
         match value {
             ValueRef::String(text) => append_string(out, text.as_bytes()),
             ValueRef::Bytes(bytes) => append_base64(out, bytes),
-            ValueRef::Array(items) => return self.array(None, items, out),
+            ValueRef::Array(items) => return descend(|| self.array(None, items, out)),
             ValueRef::Map(map) => {
                 let strings = map.iter().all(|(key, _)| matches!(key, Value::String(_)));
-                return self.map(strings, None, None, map, out);
+                return descend(|| self.map(strings, None, None, map, out));
             }
             // A struct has a schema, so it is not the one that it was given: none.
             ValueRef::Struct(_) => return Err(bad("Mismatching schema.")),
