@@ -80,6 +80,10 @@ pub struct ConsumerConfig {
     pub fetch_max_bytes: i32,
     /// `fetch.max.wait.ms`; default 500.
     pub fetch_max_wait: Duration,
+    /// `crossdock.fetch.quiet.max.wait.ms`; default 2000. Instead of the former, if it is longer, once nothing has come for
+    /// 20 fetches and one byte is enough for an answer. No record waits for that; another position after a seek, a resume
+    /// or a new assignment may.
+    pub fetch_quiet_max_wait: Duration,
     /// `max.partition.fetch.bytes`; default 1 MiB.
     pub max_partition_fetch_bytes: i32,
     /// `crossdock.fetch.max.decompressed.bytes`: what one batch may decompress to; default 128 MiB.
@@ -131,6 +135,7 @@ impl ConsumerConfig {
             fetch_min_bytes: reader.get(FETCH_MIN_BYTES),
             fetch_max_bytes: reader.get(FETCH_MAX_BYTES),
             fetch_max_wait: reader.get(FETCH_MAX_WAIT),
+            fetch_quiet_max_wait: reader.get(FETCH_QUIET_MAX_WAIT),
             max_partition_fetch_bytes: reader.get(MAX_PARTITION_FETCH_BYTES),
             max_decompressed_bytes: usize::try_from(reader.get(MAX_DECOMPRESSED_BYTES)).unwrap_or(0),
             check_crcs: reader.get(CHECK_CRCS),

@@ -4,6 +4,7 @@
 //! answer names are known to the whole cluster handle at once (KIP-951). Batches are split and checked here,
 //! once, outside of any lock; large compressed answers are read by a thread of the blocking pool.
 
+use super::ConsumerConfig;
 use super::records::{Aborted, ReadOptions, read_region};
 use super::session::{FetchSession, SessionRequest};
 use super::shared::Shared;
@@ -21,6 +22,7 @@ use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 const MAX_VERSION: i16 = 18;
@@ -28,6 +30,9 @@ const MAX_VERSION: i16 = 18;
 const MAX_NAMED_VERSION: i16 = 12;
 /// Well below the largest frame that a connection takes; the broker may send one batch more.
 const MAX_FETCH_BYTES: i32 = 64 << 20;
+
+/// Requests in a row that had nothing to name, after which a broker may wait longer: ten seconds by default.
+const QUIET: u32 = 20;
 
 /// Compressed bytes of an answer that are decompressed at once, rather than by a thread of the blocking pool.
 const INLINE: usize = 16 << 10;
@@ -86,10 +91,18 @@ async fn call(
     let by_id = connection.version_of::<FetchRequest>(max_version)? > MAX_NAMED_VERSION;
     let ask = session.ask(partitions, by_id);
     let is_full = ask.is_full();
-    let request = request(shared, partitions, &ask, by_id);
-    let timeout = shared.cluster.config().request_timeout + shared.config.fetch_max_wait;
+    let max_wait = max_wait(&shared.config, session);
+    let request = request(shared, partitions, &ask, by_id, max_wait);
+    let timeout = shared.cluster.config().request_timeout + max_wait;
     let response = connection.call(max_version, timeout, |_| request).await?;
     Ok((is_full, by_id, response))
+}
+
+/// How long the broker may wait. Where one byte is enough for an answer, a longer wait delays no record; what it delays
+/// is that another position is asked for, so only a consumer that has been quiet waits longer.
+fn max_wait(config: &ConsumerConfig, session: &FetchSession) -> Duration {
+    let quiet = config.fetch_min_bytes <= 1 && session.is_quiet(QUIET);
+    if quiet { config.fetch_max_wait.max(config.fetch_quiet_max_wait) } else { config.fetch_max_wait }
 }
 
 fn failed(
@@ -112,7 +125,13 @@ fn failed(
     partitions.into_iter().map(|asked| (asked, Fetched::Nothing)).collect()
 }
 
-fn request(shared: &Shared, partitions: &[Asked], ask: &SessionRequest, by_id: bool) -> FetchRequest {
+fn request(
+    shared: &Shared,
+    partitions: &[Asked],
+    ask: &SessionRequest,
+    by_id: bool,
+    max_wait: Duration,
+) -> FetchRequest {
     let config = &shared.config;
     let named = |topic: &str| if by_id { Default::default() } else { topic_name(topic) };
     let id = |id: Uuid| if by_id { id } else { Uuid::nil() };
@@ -141,7 +160,7 @@ fn request(shared: &Shared, partitions: &[Asked], ask: &SessionRequest, by_id: b
     });
     FetchRequest::default()
         .with_replica_id(BrokerId(-1))
-        .with_max_wait_ms(i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX))
+        .with_max_wait_ms(i32::try_from(max_wait.as_millis()).unwrap_or(i32::MAX))
         .with_min_bytes(config.fetch_min_bytes)
         .with_max_bytes(shared.expansion.to_ask_for(config.fetch_max_bytes.min(MAX_FETCH_BYTES)))
         .with_isolation_level(config.isolation_level.number())
@@ -286,8 +305,30 @@ mod tests {
     use super::*;
     use crate::cluster::Cluster;
     use crate::config::ClientConfig;
-    use crate::consumer::ConsumerConfig;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn a_quiet_consumer_waits_longer_if_one_byte_is_enough() {
+        let config = |settings: &[(&str, &str)]| {
+            let map = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            ConsumerConfig::from_map(&map).unwrap()
+        };
+        let (busy, mut quiet) = (FetchSession::default(), FetchSession::default());
+        for round in 0..=QUIET {
+            quiet.ask(&[], false);
+            quiet.answered(ErrorCode::NONE, 1, true);
+            let wait = if round + 1 < QUIET { 500 } else { 2000 };
+            assert_eq!(max_wait(&config(&[]), &quiet).as_millis(), wait, "{round}");
+        }
+        for (settings, expected) in [
+            (&[("fetch.min.bytes", "2")][..], 500),
+            (&[("fetch.max.wait.ms", "3000")], 3000),
+            (&[("crossdock.fetch.quiet.max.wait.ms", "0")], 500),
+        ] {
+            assert_eq!(max_wait(&config(settings), &quiet).as_millis(), expected, "{settings:?}");
+        }
+        assert_eq!(max_wait(&config(&[]), &busy).as_millis(), 500);
+    }
 
     #[tokio::test]
     async fn a_refused_login_is_told_and_the_fetch_is_repeated() {

@@ -34,6 +34,8 @@ pub(super) struct FetchSession {
     by_id: bool,
     /// Counts requests, to tell the partitions of the last one.
     round: u64,
+    /// Requests in a row that had nothing to name, up to the last.
+    unchanged: u32,
     held: HashMap<TopicPartition, Held>,
 }
 
@@ -107,7 +109,14 @@ impl FetchSession {
             let left_out = self.held.extract_if(|_, held| held.round != round);
             forget.extend(left_out.map(|(tp, held)| (tp, held.topic_id)));
         }
+        let nothing_new = send.is_empty() && forget.is_empty();
+        self.unchanged = if nothing_new { self.unchanged.saturating_add(1) } else { 0 };
         SessionRequest { id: self.id, epoch: self.epoch, send, forget }
+    }
+
+    /// Whether `requests` in a row, up to the last, had nothing to name: nothing came, and nobody wanted anything else.
+    pub(super) fn is_quiet(&self, requests: u32) -> bool {
+        self.unchanged >= requests
     }
 
     /// An answer came. `complete` tells whether it fits the request: everything if it was full, nothing foreign

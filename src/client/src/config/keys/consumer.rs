@@ -111,6 +111,13 @@ keys! { CONSUMER:
         .low()
         .doc("How long a broker waits for `fetch.min.bytes`.");
 
+    FETCH_QUIET_MAX_WAIT: Duration = int_ms("crossdock.fetch.quiet.max.wait.ms", 2000)
+        .low()
+        .doc(
+            "How long a broker waits, if longer than `fetch.max.wait.ms`, once 20 fetches in a row brought nothing and \
+             `fetch.min.bytes` is 1: no record waits for that.",
+        );
+
     MAX_PARTITION_FETCH_BYTES: i32 = int("max.partition.fetch.bytes", 1 << 20)
         .at_least(0)
         .high()

@@ -23,6 +23,25 @@ fn open() -> FetchSession {
 }
 
 #[test]
+fn it_is_quiet_while_nothing_changes() {
+    let mut session = open();
+    for round in 1..=3 {
+        assert!(!session.is_quiet(round));
+        session.ask(&[asked(0, 0), asked(1, 0), asked(2, 0)], true);
+        session.answered(ErrorCode::NONE, 50, true);
+        assert!(session.is_quiet(round));
+    }
+    session.ask(&[asked(0, 1), asked(1, 0), asked(2, 0)], true);
+    assert!(!session.is_quiet(1), "something came");
+    session.answered(ErrorCode::NONE, 50, true);
+    session.ask(&[asked(0, 1), asked(1, 0), asked(2, 0)], true);
+    session.answered(ErrorCode::NONE, 50, true);
+    assert!(session.is_quiet(1));
+    session.ask(&[asked(0, 1), asked(2, 0)], true);
+    assert!(!session.is_quiet(1), "a partition was given up");
+}
+
+#[test]
 fn only_changes_are_sent() {
     let mut session = open();
     let same = session.ask(&[asked(0, 0), asked(1, 0), asked(2, 0)], true);
