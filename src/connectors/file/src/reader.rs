@@ -84,7 +84,7 @@ impl FileReader {
         if position == 0 {
             return Ok(());
         }
-        self.check_length()?;
+        self.check_length(&self.metadata()?)?;
         let failed = |e| FileError::io("reading", &settings.file, e);
         self.file.seek(SeekFrom::Start(position - 1)).map_err(failed)?;
         let mut around = Vec::new();
@@ -116,18 +116,21 @@ impl FileReader {
             }
             let read = self.lines.fill(&self.file, BLOCK_BYTES);
             if read.map_err(|e| FileError::io("reading", self.lines.file(), e))? == 0 {
-                self.check_length()?;
-                self.check_identity()?;
+                let metadata = self.metadata()?;
+                self.check_length(&metadata)?;
+                self.check_identity(&metadata)?;
                 return Ok(Step::End { unfinished: self.lines.unfinished() });
             }
         }
     }
 
+    fn metadata(&self) -> Result<Metadata, FileError> {
+        self.file.metadata().map_err(|e| FileError::io("reading", self.lines.file(), e))
+    }
+
     /// Fails if the file got shorter than what was read of it.
-    fn check_length(&self) -> Result<(), FileError> {
-        let metadata = self.file.metadata();
-        let len = metadata.map_err(|e| FileError::io("reading", self.lines.file(), e))?.len();
-        let position = self.lines.read_up_to();
+    fn check_length(&self, open: &Metadata) -> Result<(), FileError> {
+        let (len, position) = (open.len(), self.lines.read_up_to());
         if len < position {
             return Err(FileError::Shorter { file: self.lines.file().to_owned(), len, position });
         }
@@ -135,9 +138,9 @@ impl FileReader {
     }
 
     /// Fails if another file is at the path by now. A missing one is waited for.
-    fn check_identity(&self) -> Result<(), FileError> {
-        let (Ok(open), Ok(there)) = (self.file.metadata(), fs::metadata(&self.path)) else { return Ok(()) };
-        if same_file(&open, &there) {
+    fn check_identity(&self, open: &Metadata) -> Result<(), FileError> {
+        let Ok(there) = fs::metadata(&self.path) else { return Ok(()) };
+        if same_file(open, &there) {
             return Ok(());
         }
         let (file, position) = (self.lines.file().to_owned(), self.lines.read_up_to());

@@ -17,7 +17,7 @@ use std::mem::discriminant;
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Records a poll, unless the user sets `batch.size`.
 const RECORDS: usize = 8192;
@@ -28,6 +28,9 @@ const POLL_TIME: Duration = Duration::from_secs(1);
 /// How often the file is looked at meanwhile: first, and after some time without new lines.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// After this many looks in a row at the longest pause, a file is looked at as often as Connect does.
+const QUIET_LOOKS: u32 = 40;
+const QUIET_PAUSE: Duration = POLL_TIME;
 
 /// Reads lines. Waits for a file that is not there; follows one that grows.
 #[derive(Debug, Default)]
@@ -43,11 +46,32 @@ struct Running {
     partition: Map,
     input: Input,
     block: Option<OpenBlock>,
-    pause: Duration,
+    pause: Pause,
     /// What was said already about waiting, so that it is said once.
     told: Option<Waiting>,
     /// What failed after lines were read in the same poll: they are sent first.
     failure: Option<ConnectError>,
+}
+
+/// How long not to look at the file after there was nothing new in it. Kept between polls, so that a look is not made
+/// early because a poll ended.
+#[derive(Debug, Default)]
+struct Pause {
+    /// Looks in a row without new lines.
+    looks: u32,
+    until: Option<Instant>,
+}
+
+impl Pause {
+    /// There was nothing new. Gives the time of the next look.
+    fn again(&mut self) -> Instant {
+        let length = match self.looks {
+            looks if looks >= QUIET_LOOKS => QUIET_PAUSE,
+            looks => (FIRST_PAUSE * 2u32.saturating_pow(looks.min(8))).min(LONGEST_PAUSE),
+        };
+        self.looks = self.looks.saturating_add(1);
+        *self.until.insert(Instant::now() + length)
+    }
 }
 
 /// Why the task waits.
@@ -150,7 +174,7 @@ impl Running {
             partition,
             input,
             block: None,
-            pause: FIRST_PAUSE,
+            pause: Pause::default(),
             told: None,
             failure: None,
         })
@@ -188,20 +212,26 @@ impl Running {
             if got >= most || bytes >= BYTES || (got > 0 && !self.input.is_ready()) {
                 return Ok(());
             }
+            if let Some(until) = self.pause.until {
+                sleep_until(until.min(deadline)).await;
+                if until > deadline {
+                    return Ok(());
+                }
+            }
             match self.next(deadline).await? {
                 Next::Block(block) => {
-                    self.pause = FIRST_PAUSE;
+                    self.pause = Pause::default();
                     self.told = None;
                     self.block = Some(OpenBlock { block, at: 0 });
                 }
                 Next::Nothing(_) if got > 0 => return Ok(()),
-                Next::Nothing(waiting) if Instant::now() >= deadline => {
-                    self.tell(waiting);
-                    return Ok(());
-                }
-                Next::Nothing(_) => {
-                    sleep(self.pause).await;
-                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                // A stream was waited for until the deadline.
+                Next::Nothing(None) if matches!(self.input, Input::Stream(_)) => return Ok(()),
+                Next::Nothing(waiting) => {
+                    let next_look = self.pause.again();
+                    if next_look > deadline {
+                        self.tell(waiting);
+                    }
                 }
             }
         }
