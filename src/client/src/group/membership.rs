@@ -22,13 +22,18 @@
 //! An application that takes part in a cooperative protocol (KIP-429, KIP-415) keeps its assignment while it
 //! joins, and says so with `prepared`. Then a failed join is a loss too, if the coordinator does not know the
 //! member any more, and is told like one before the group is joined again.
+//!
+//! `heartbeat`: when one is due; `refusal`: what refusals of the coordinator mean.
 
 mod action;
+mod heartbeat;
+mod refusal;
 
 pub use action::{Action, Generation, GenerationEnd, Joined, LeaveReason, Member, ReplyError, Standing};
 
 use crate::error::ErrorCode;
 use bytes::Bytes;
+use refusal::is_verdict;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -290,48 +295,6 @@ impl Membership {
         }
     }
 
-    /// The answer to Heartbeat.
-    pub fn on_heartbeat(&mut self, now: Instant, attempt: u64, answer: Result<(), ReplyError>) {
-        if self.heartbeat.in_flight != Some(attempt) {
-            return;
-        }
-        self.heartbeat.in_flight = None;
-        match answer {
-            Ok(()) => {
-                self.failures = 0;
-                self.heartbeat.next_at = now + self.config.heartbeat_interval;
-            }
-            Err(ReplyError::Code(code)) if is_verdict(code) => {
-                self.heartbeat.next_at = now + self.config.heartbeat_interval;
-                match self.state {
-                    // SyncGroup is going to say so too.
-                    State::Assigning { .. } | State::Syncing { .. }
-                        if code == ErrorCode::REBALANCE_IN_PROGRESS => {}
-                    State::Assigning { .. } | State::Syncing { .. } => {
-                        self.join_refused(now, ReplyError::Code(code))
-                    }
-                    _ => self.verdict(code),
-                }
-            }
-            Err(error) => {
-                if error != ReplyError::Code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) {
-                    self.actions.push_back(Action::ForgetCoordinator);
-                }
-                self.failures = self.failures.saturating_add(1);
-                self.heartbeat.next_at = now + self.backoff();
-            }
-        }
-    }
-
-    /// A commit under generation `generation` was refused with `code`. Ignored unless that is the
-    /// present generation.
-    pub fn on_commit_refused(&mut self, generation: i32, code: ErrorCode) {
-        let current = self.generation.as_ref().is_some_and(|g| g.id == generation);
-        if current && self.beats() && is_verdict(code) {
-            self.verdict(code);
-        }
-    }
-
     fn prepare(&mut self, end: GenerationEnd) {
         self.state = State::Preparing;
         self.lost_meanwhile = false;
@@ -349,73 +312,6 @@ impl Membership {
                 self.actions.push_back(Action::Assign { attempt, generation: joined.generation, members });
             }
             None => self.send_sync(Vec::new()),
-        }
-    }
-
-    /// JoinGroup or SyncGroup failed. What was kept is lost if the coordinator does not know of it any more.
-    fn join_refused(&mut self, now: Instant, error: ReplyError) {
-        let code = match error {
-            ReplyError::Code(code) => code,
-            ReplyError::Unreachable => {
-                self.actions.push_back(Action::ForgetCoordinator);
-                return self.wait(now);
-            }
-        };
-        match code {
-            ErrorCode::UNKNOWN_MEMBER_ID => {
-                self.member_id = Arc::from("");
-                self.wait_without_assignment(now);
-            }
-            ErrorCode::ILLEGAL_GENERATION => self.wait_without_assignment(now),
-            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS | ErrorCode::REBALANCE_IN_PROGRESS => self.wait(now),
-            code if code.is_retriable() => {
-                self.actions.push_back(Action::ForgetCoordinator);
-                self.wait(now);
-            }
-            code => self.fail(code),
-        }
-    }
-
-    fn wait_without_assignment(&mut self, now: Instant) {
-        let keeps = self.keeps;
-        self.generation = None;
-        self.wait(now);
-        if let State::Waiting { until } = self.state
-            && keeps
-        {
-            self.join_at = Some(until);
-            self.lose();
-        }
-    }
-
-    /// The coordinator's word on this member's generation, by heartbeat or commit.
-    fn verdict(&mut self, code: ErrorCode) {
-        match code {
-            ErrorCode::REBALANCE_IN_PROGRESS => {
-                if self.state == State::Stable {
-                    self.prepare(GenerationEnd::Rebalance);
-                }
-            }
-            ErrorCode::UNKNOWN_MEMBER_ID => {
-                self.member_id = Arc::from("");
-                self.lose();
-            }
-            ErrorCode::ILLEGAL_GENERATION => self.lose(),
-            code => self.fail(code),
-        }
-    }
-
-    fn lose(&mut self) {
-        self.generation = None;
-        self.heartbeat.in_flight = None;
-        self.rejoin_when_stable = false;
-        self.keeps = false;
-        self.losses += 1;
-        if self.state == State::Preparing {
-            self.lost_meanwhile = true;
-            self.actions.push_back(Action::LostMeanwhile);
-        } else {
-            self.prepare(GenerationEnd::Lost);
         }
     }
 
@@ -462,36 +358,6 @@ impl Membership {
         self.last_attempt += 1;
         self.last_attempt
     }
-
-    /// Whether there is a generation to lose, and the application has to show itself.
-    pub(super) fn beats(&self) -> bool {
-        matches!(self.state, State::Stable | State::Preparing) && self.generation.is_some()
-    }
-
-    fn heartbeats(&self) -> bool {
-        self.beats() || matches!(self.state, State::Assigning { .. })
-    }
-
-    fn beat(&mut self, now: Instant) {
-        if !self.heartbeats() || self.heartbeat.in_flight.is_some() || now < self.heartbeat.next_at {
-            return;
-        }
-        let Some(generation) = self.generation.clone() else { return };
-        let attempt = self.next_attempt();
-        self.heartbeat.in_flight = Some(attempt);
-        self.actions.push_back(Action::Heartbeat { attempt, generation });
-    }
-}
-
-/// Whether a code speaks of this member's place in the group, not of the coordinator's.
-fn is_verdict(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::REBALANCE_IN_PROGRESS
-            | ErrorCode::UNKNOWN_MEMBER_ID
-            | ErrorCode::ILLEGAL_GENERATION
-            | ErrorCode::FENCED_INSTANCE_ID
-    ) || !code.is_retriable()
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 use super::*;
 use crate::consumer::config::IsolationLevel;
 use crate::consumer::records::{ReadOptions, read_region};
+use crate::error::BrokerError;
+use crate::metadata::MetadataSnapshot;
 use crossdock_wire::{BatchBuilder, ProducerStamp};
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use kafka_protocol::messages::{BrokerId, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 mod leaders;
