@@ -94,6 +94,14 @@ pub struct BrokerInfo {
     pub rack: Option<Arc<str>>,
 }
 
+impl BrokerInfo {
+    /// As brokers name each other; `None` if there is no such port.
+    pub(crate) fn named(node: i32, host: &str, port: i32, rack: Option<&str>) -> Option<Self> {
+        let address = Address { host: host.into(), port: u16::try_from(port).ok()? };
+        Some(Self { node: NodeId(node), address, rack: rack.map(Arc::from) })
+    }
+}
+
 /// A topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

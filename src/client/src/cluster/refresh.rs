@@ -145,6 +145,12 @@ impl Cluster {
         }
     }
 
+    /// As after an answer.
+    #[cfg(test)]
+    pub(crate) fn set_snapshot(&self, snapshot: Arc<MetadataSnapshot>) {
+        self.inner.snapshot.send_replace(snapshot);
+    }
+
     async fn ask(&self, union: &Union) -> Result<MetadataResponse, ClientError> {
         let topic = |name: &Arc<str>| MetadataRequestTopic::default().with_name(Some(topic_name(name)));
         let request = MetadataRequest::default()

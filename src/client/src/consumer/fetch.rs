@@ -9,7 +9,6 @@ use super::records::{Aborted, ReadOptions, read_region};
 use super::session::{FetchSession, SessionRequest};
 use super::shared::Shared;
 use super::state::{Asked, Fetched};
-use crate::config::Address;
 use crate::connection::ConnectionClass;
 use crate::error::{ClientError, ErrorCode};
 use crate::metadata::{BrokerInfo, LeaderHint, NodeId, TopicPartition};
@@ -236,11 +235,7 @@ fn learn_leaders(
     endpoints: &[NodeEndpoint],
     answers: &mut [(Asked, Fetched)],
 ) {
-    let broker = |e: &NodeEndpoint| {
-        let address = Address { host: e.host.as_str().into(), port: u16::try_from(e.port).ok()? };
-        let node = NodeId(e.node_id.0);
-        Some(BrokerInfo { node, address, rack: e.rack.as_ref().map(|rack| rack.as_str().into()) })
-    };
+    let broker = |e: &NodeEndpoint| BrokerInfo::named(e.node_id.0, &e.host, e.port, e.rack.as_deref());
     shared.cluster.learn_leaders(hints, endpoints.iter().filter_map(broker));
     let metadata = shared.cluster.metadata();
     for (asked, fetched) in answers {

@@ -38,8 +38,18 @@ pub(super) struct Verdict {
     pub(super) error: Option<String>,
     pub(super) refresh: bool,
     pub(super) too_large: bool,
+    pub(super) pause: Pause,
+}
+
+/// How long a batch waits before it is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// As `retry.backoff.ms` has it.
+    Backoff,
     /// The reason passes within milliseconds.
-    pub(super) soon: bool,
+    Short,
+    /// There is nothing to wait for.
+    None,
 }
 
 /// Batches of a partition that are taken before their turn, to be compressed.
@@ -184,7 +194,8 @@ impl Lane {
         let error = (!code.is_ok()).then(|| format!("{code}: {}", code.message()));
         // The coordinator completes the transaction before (KIP-890).
         let soon = code == ErrorCode::CONCURRENT_TRANSACTIONS;
-        Verdict { outcome, error, refresh: code.refreshes_metadata(), too_large, soon }
+        let pause = if soon { Pause::Short } else { Pause::Backoff };
+        Verdict { outcome, error, refresh: code.refreshes_metadata(), too_large, pause }
     }
 
     pub(super) fn written(&self, base_offset: i64, log_append_time_ms: i64) -> BatchMetadata {

@@ -63,7 +63,7 @@ impl Sender {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::Cluster;
     use crate::config::ClientConfig;
@@ -90,7 +90,7 @@ mod tests {
     }
 
     /// A topic whose partitions are led by these brokers in turn, none of which can be reached.
-    fn sender(leaders: &[i32]) -> Sender {
+    pub(in crate::producer::sender) fn sender(leaders: &[i32]) -> Sender {
         let settings = [("partitioner.availability.timeout.ms", "50"), ("batch.size", "100")];
         let settings = settings.map(|(k, v)| (k.to_owned(), v.to_owned()));
         let config = ProducerConfig::from_map(&BTreeMap::from(settings)).unwrap();
@@ -120,7 +120,7 @@ mod tests {
         sender
     }
 
-    fn append(sender: &Sender, partition: Option<i32>) {
+    pub(in crate::producer::sender) fn append(sender: &Sender, partition: Option<i32>) {
         let record =
             Record { timestamp: 0, key: None, value: Some(&[0; 60][..]), headers: iter::empty(), token: 0 };
         sender.shared.lock().append(0, partition, record).unwrap();

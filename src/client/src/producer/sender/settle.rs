@@ -3,15 +3,15 @@
 use super::Sender;
 use super::transact::SOON;
 use crate::error::ClientError;
-use crate::metadata::NodeId;
+use crate::metadata::{BrokerInfo, LeaderHint, MetadataSnapshot, NodeId, TopicPartition};
 use crate::producer::accumulator::LaneId;
 use crate::producer::error::ProduceError;
-use crate::producer::lane::{Lane, Verdict};
+use crate::producer::lane::{Lane, Pause, Verdict};
 use crate::producer::node::{Answer, Item};
 use crate::producer::ordering::Outcome;
 use kafka_protocol::messages::ProduceResponse;
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -55,17 +55,24 @@ impl Sender {
                 answers.insert((topic.name.0.as_str(), partition.index), partition);
             }
         }
+        let moved = self.learn_leaders(items, response, &answers);
         let mut refresh = false;
         for (id, batch) in items {
             let Some(lane) = self.lanes.get_mut(id) else { continue };
             let verdict = match answers.get(&(&*lane.topic, lane.partition)) {
-                Some(answer) => lane.judge(*batch, answer),
+                Some(answer) => {
+                    let mut verdict = lane.judge(*batch, answer);
+                    if moved.contains(id) {
+                        verdict.pause = Pause::None;
+                    }
+                    verdict
+                }
                 None => Verdict {
                     outcome: Outcome::Lost { sent: true },
                     error: Some("the broker's answer lacks the partition".to_owned()),
                     refresh: false,
                     too_large: false,
-                    soon: false,
+                    pause: Pause::Backoff,
                 },
             };
             refresh |= verdict.refresh;
@@ -77,6 +84,45 @@ impl Sender {
         if refresh {
             self.cluster.request_refresh();
         }
+    }
+
+    /// Takes over the leaders that an answer names (KIP-951); gives the lanes whose leader is another one, or in another
+    /// epoch, by that.
+    fn learn_leaders(
+        &mut self,
+        items: &[Item],
+        response: &ProduceResponse,
+        answers: &HashMap<(&str, i32), &PartitionProduceResponse>,
+    ) -> HashSet<LaneId> {
+        let mut hints = Vec::new();
+        for (id, _) in items {
+            let Some(lane) = self.lanes.get(id) else { continue };
+            let Some(answer) = answers.get(&(&*lane.topic, lane.partition)) else { continue };
+            let (leader, epoch) = (answer.current_leader.leader_id.0, answer.current_leader.leader_epoch);
+            if leader >= 0 && epoch >= 0 {
+                let tp = TopicPartition::new(lane.topic.clone(), lane.partition);
+                hints.push((*id, LeaderHint { tp, leader: NodeId(leader), epoch }));
+            }
+        }
+        if hints.is_empty() {
+            return HashSet::new();
+        }
+        let before = self.snapshot.clone();
+        let only: Vec<_> = hints.iter().map(|(_, hint)| hint.clone()).collect();
+        let endpoints = response.node_endpoints.iter();
+        self.cluster.learn_leaders(
+            &only,
+            endpoints.filter_map(|e| BrokerInfo::named(e.node_id.0, &e.host, e.port, e.rack.as_deref())),
+        );
+        self.take_snapshot();
+        let after = &self.snapshot;
+        let leader =
+            |snapshot: &MetadataSnapshot, tp: &TopicPartition| snapshot.leader(&tp.topic, tp.partition).ok();
+        let moved = |hint: &LeaderHint| {
+            let now = leader(after, &hint.tp);
+            now == Some((hint.leader, hint.epoch)) && now != leader(&before, &hint.tp)
+        };
+        hints.into_iter().filter(|(_, hint)| moved(hint)).map(|(id, _)| id).collect()
     }
 
     fn apply(&mut self, id: LaneId, batch: u64, verdict: Verdict, now: Instant) {
@@ -92,9 +138,10 @@ impl Sender {
                     reason,
                     "a batch is sent again"
                 );
-                match verdict.soon {
-                    true => lane.wait_until(now + SOON, reason),
-                    false => lane.back_off(now, reason),
+                match verdict.pause {
+                    Pause::Backoff => lane.back_off(now, reason),
+                    Pause::Short => lane.wait_until(now + SOON, reason),
+                    Pause::None => lane.wait_until(now, reason),
                 }
             }
         }
@@ -130,7 +177,7 @@ impl Sender {
                 error: Some(error.to_string()),
                 refresh: false,
                 too_large: false,
-                soon: false,
+                pause: Pause::Backoff,
             };
             self.apply(*id, *batch, verdict, now);
         }
@@ -211,5 +258,55 @@ fn not_deliverable(lane: &Lane, batch: u64, error: &ClientError) -> ProduceError
         after: Duration::ZERO,
         may_have_been_written: lane.order.is_ambiguous(batch),
         last: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::availability::tests::{append, sender};
+    use super::*;
+    use crate::error::ErrorCode;
+    use kafka_protocol::messages::produce_response::{LeaderIdAndEpoch, NodeEndpoint, TopicProduceResponse};
+    use kafka_protocol::messages::{BrokerId, TopicName};
+    use kafka_protocol::protocol::StrBytes;
+
+    fn refused(leader: i32, epoch: i32) -> ProduceResponse {
+        let leader = LeaderIdAndEpoch::default().with_leader_id(BrokerId(leader)).with_leader_epoch(epoch);
+        let partition = PartitionProduceResponse::default()
+            .with_error_code(ErrorCode::NOT_LEADER_OR_FOLLOWER.0)
+            .with_current_leader(leader);
+        let topic = TopicProduceResponse::default()
+            .with_name(TopicName(StrBytes::from_static_str("t")))
+            .with_partition_responses(vec![partition]);
+        let endpoint = NodeEndpoint::default()
+            .with_node_id(BrokerId(2))
+            .with_host(StrBytes::from_static_str("other"))
+            .with_port(9092);
+        ProduceResponse::default().with_responses(vec![topic]).with_node_endpoints(vec![endpoint])
+    }
+
+    /// By KIP-951; a leader that is not newer than the known one is no reason to hurry.
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_goes_at_once_to_the_leader_that_the_broker_names() {
+        for (leader, epoch, leads) in [(2, 1, 2), (2, 0, 1), (-1, -1, 1), (3, 1, 1)] {
+            let mut sender = sender(&[1]);
+            sender.cluster.set_snapshot(sender.snapshot.clone());
+            append(&sender, Some(0));
+            sender.collect();
+            let now = Instant::now();
+            let id = LaneId { topic: 0, partition: 0 };
+            let batch = sender.shared.lock().take(id).unwrap();
+            let lane = sender.lanes.get_mut(&id).unwrap();
+            lane.order.push(batch, 1);
+            lane.order.go_plain();
+            let (departure, _) = lane.depart().unwrap();
+            sender.settle_response(&[(id, departure.id)], &refused(leader, epoch), now);
+            let case = format!("leader {leader} in epoch {epoch}");
+            assert_eq!(sender.snapshot.leader("t", 0).unwrap().0, NodeId(leads), "{case}");
+            let lane = &sender.lanes[&id];
+            let waits = lane.not_before.is_some_and(|at| at > now);
+            assert_eq!(waits, leads == 1, "{case}");
+            assert!(lane.order.first_waiting().is_some(), "{case}: it is sent again");
+        }
     }
 }
