@@ -3,6 +3,7 @@
 use crossdock_api::registry::Plugin;
 use crossdock_api::{ConfigError, ConfigMap, Plugins};
 use crossdock_rest::{BoundRest, Listener, RestConfig, RestError, RestServer};
+use crossdock_runtime::loggers::LogLevels;
 use crossdock_runtime::{Herder, StandaloneHerder, StartError, TaskProgress, WorkerConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub struct EngineBuilder {
     plugins: Plugins,
     connectors: Vec<ConfigMap>,
     rest: bool,
+    log_levels: Option<Arc<dyn LogLevels>>,
 }
 
 impl EngineBuilder {
@@ -71,6 +73,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Lets the REST API show and change the levels of the program's loggers, at `/admin/loggers`. Without this it
+    /// knows none.
+    pub fn log_levels(mut self, levels: Arc<dyn LogLevels>) -> Self {
+        self.log_levels = Some(levels);
+        self
+    }
+
     /// Starts the worker, the REST API and the connectors. Does not wait for Kafka: connectors wait for
     /// it by themselves.
     ///
@@ -84,7 +93,7 @@ impl EngineBuilder {
         }
         let bound = match self.rest {
             false => None,
-            true => Some(bind(&config).await?),
+            true => Some(bind(&config, self.log_levels.clone()).await?),
         };
         let worker_id =
             bound.as_ref().map_or_else(|| "embedded".to_owned(), |bound| bound.advertised().worker_id());
@@ -118,6 +127,7 @@ impl Engine {
             plugins: crate::builtin_plugins(),
             connectors: Vec::new(),
             rest: false,
+            log_levels: None,
         }
     }
 
@@ -162,10 +172,11 @@ fn worker_config(error: ConfigError) -> EngineError {
     EngineError::Worker(error.into())
 }
 
-async fn bind(config: &WorkerConfig) -> Result<BoundRest, RestError> {
+async fn bind(config: &WorkerConfig, log_levels: Option<Arc<dyn LogLevels>>) -> Result<BoundRest, RestError> {
     let mut rest = RestConfig::new(Listener::parse_list(config.listeners())?);
     rest.advertised_host = config.advertised_host().map(str::to_owned);
     rest.advertised_port = config.advertised_port();
+    rest.log_levels = log_levels;
     rest.as_connect = config.is_strict();
     RestServer::bind(rest).await
 }

@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: DevArguments, log: Option<&str>) -> anyhow::R
     let mut signals = Signals::listen()?;
     let live = Live::new();
     // The live line tells what happens, so that logs only say what is wrong unless asked.
-    logging::init(log.unwrap_or("warn"), live.bar())?;
+    let levels = logging::init(log.unwrap_or("warn"), live.bar())?;
     let data_dir = make_data_dir(&arguments.data_dir)?;
     let connectors = read_connectors(&arguments.connectors, &data_dir)?;
     let broker = Broker::builder()
@@ -53,8 +53,8 @@ pub(crate) async fn run(arguments: DevArguments, log: Option<&str>) -> anyhow::R
         .start()
         .await
         .context("the embedded broker cannot be started")?;
-    let engine =
-        Engine::builder().config(worker_config(&arguments, &broker, &data_dir)?).rest(true).start().await?;
+    let builder = Engine::builder().config(worker_config(&arguments, &broker, &data_dir)?);
+    let engine = builder.rest(true).log_levels(levels).start().await?;
     let started = connectors::start(&engine, &connectors, &mut signals).await;
     if let Ok(true) = started {
         introduce(&engine, &broker, &connectors, &data_dir).await?;

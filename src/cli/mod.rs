@@ -5,7 +5,7 @@
 //! - `connectors`: connectors from files, started and stopped.
 //! - `live`: what `dev` shows while it runs.
 //! - `signals`: Ctrl-C and SIGTERM.
-//! - `logging`: where logs go.
+//! - `logging`: where logs go, and their levels.
 
 mod connectors;
 mod dev;
@@ -41,8 +41,8 @@ impl Arguments {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Standalone(arguments) => {
-                logging::init(self.log.as_deref().unwrap_or("info"), None)?;
-                standalone::run(arguments).await
+                let levels = logging::init(self.log.as_deref().unwrap_or("info"), None)?;
+                standalone::run(arguments, levels).await
             }
             Command::Dev(arguments) => dev::run(arguments, self.log.as_deref()).await,
         }

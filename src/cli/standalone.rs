@@ -6,7 +6,9 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use crossdock::Engine;
 use crossdock::runtime::config::file;
+use crossdock::runtime::loggers::Loggers;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Arguments of `standalone`, in the order of `connect-standalone`.
 #[derive(Debug, Args)]
@@ -18,7 +20,7 @@ pub(crate) struct StandaloneArguments {
 }
 
 /// Runs a worker until a signal comes.
-pub(crate) async fn run(arguments: StandaloneArguments) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: StandaloneArguments, levels: Arc<Loggers>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let worker_file = || format!("worker file {}", arguments.worker.display());
     let config = file::read_worker(&arguments.worker)?;
@@ -29,7 +31,8 @@ pub(crate) async fn run(arguments: StandaloneArguments) -> anyhow::Result<()> {
         worker_file()
     );
     let connectors = connectors::read(&arguments.connectors)?;
-    let engine = Engine::builder().config(config).rest(true).start().await.with_context(worker_file)?;
+    let builder = Engine::builder().config(config).rest(true).log_levels(levels);
+    let engine = builder.start().await.with_context(worker_file)?;
     for address in engine.rest_addresses() {
         tracing::info!("REST API at http://{address}");
     }

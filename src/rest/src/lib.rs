@@ -8,7 +8,7 @@
 //! - `negotiate`: which methods, content types and answers a resource takes (405, 415, 406, OPTIONS).
 //! - `errors`: the two shapes of an error's answer, and how long a herder is waited for.
 //! - `bodies`: what requests bring.
-//! - `root`, `connectors`, `tasks`, `plugins`, `offsets`, `topics`: one file a resource.
+//! - `root`, `connectors`, `tasks`, `plugins`, `offsets`, `topics`, `loggers`: one file a resource.
 //!
 //! # How data flows
 //!
@@ -29,6 +29,7 @@ mod bodies;
 mod connectors;
 mod errors;
 pub mod listeners;
+mod loggers;
 mod negotiate;
 mod offsets;
 mod path;

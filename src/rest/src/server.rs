@@ -18,6 +18,7 @@ use axum::http::header::ALLOW;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use crossdock_runtime::Herder;
+use crossdock_runtime::loggers::LogLevels;
 use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -30,7 +31,7 @@ use tokio::task::JoinSet;
 
 use crate::errors::{ApiError, bare, bare_because};
 use crate::listeners::{self, Advertised, Listener};
-use crate::{RestError, connectors, offsets, path, plugins, root, tasks, topics};
+use crate::{RestError, connectors, loggers, offsets, path, plugins, root, tasks, topics};
 
 /// Largest body of a request.
 const MAX_BODY: u64 = 1024 * 1024;
@@ -58,6 +59,8 @@ pub struct RestConfig {
     /// Whether to answer as Connect also where it takes the caller's mistake for its own
     /// (`crossdock.compatibility=strict`).
     pub as_connect: bool,
+    /// The levels of the program's loggers, if the REST API may change them.
+    pub log_levels: Option<Arc<dyn LogLevels>>,
 }
 
 impl RestConfig {
@@ -69,6 +72,7 @@ impl RestConfig {
             advertised_port: None,
             shutdown_timeout: Duration::from_secs(5),
             as_connect: false,
+            log_levels: None,
         }
     }
 }
@@ -81,6 +85,8 @@ pub(crate) struct App {
     pub(crate) has_answered: Arc<AtomicBool>,
     /// See [`RestConfig::as_connect`].
     pub(crate) as_connect: bool,
+    /// See [`RestConfig::log_levels`].
+    pub(crate) log_levels: Option<Arc<dyn LogLevels>>,
 }
 
 /// Ports that are open but not served yet. Clients that connect wait.
@@ -90,6 +96,7 @@ pub struct BoundRest {
     advertised: Advertised,
     shutdown_timeout: Duration,
     as_connect: bool,
+    log_levels: Option<Arc<dyn LogLevels>>,
 }
 
 impl BoundRest {
@@ -105,8 +112,13 @@ impl BoundRest {
 
     /// Answers requests from now on, by what `herder` says. Must be called in a Tokio runtime.
     pub fn serve(self, herder: Arc<dyn Herder>) -> RestServer {
-        let app = App { herder, has_answered: Arc::default(), as_connect: self.as_connect };
         let local_addrs = self.local_addrs();
+        let app = App {
+            herder,
+            has_answered: Arc::default(),
+            as_connect: self.as_connect,
+            log_levels: self.log_levels,
+        };
         let (stop, stopped) = watch::channel(false);
         let connection = Connection {
             router: router(app),
@@ -159,6 +171,7 @@ impl RestServer {
             advertised,
             shutdown_timeout: config.shutdown_timeout,
             as_connect: config.as_connect,
+            log_levels: config.log_levels,
         })
     }
 
@@ -198,6 +211,7 @@ fn router(app: App) -> Router {
         .merge(plugins::routes())
         .merge(offsets::routes())
         .merge(topics::routes())
+        .merge(loggers::routes())
         .fallback(|| async { bare(StatusCode::NOT_FOUND) })
         .layer(DefaultBodyLimit::max(MAX_BODY as usize))
         .with_state(app)

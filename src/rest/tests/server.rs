@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crossdock_rest::{Listener, RestConfig, RestServer};
 use crossdock_runtime::herder::{ConnectorKind, State};
+use crossdock_runtime::loggers::Loggers;
 use support::{Scripted, ScriptedHerder, parse, send, send_raw};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -231,4 +232,32 @@ async fn active_topics_are_shown_and_what_is_forbidden_is_403() {
     assert_eq!(shown.body, r#"{"c":{"topics":["topic-of-c"]}}"#);
     let reset = send(to, "PUT", "/connectors/c/topics/reset", &[], "").await;
     assert_eq!((reset.status, reset.body.as_str()), (403, r#"{"error_code":403,"message":"not of c"}"#));
+}
+
+#[tokio::test]
+async fn levels_of_loggers_are_shown_and_set() {
+    let applied = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&applied);
+    let mut settings = config();
+    let apply = move |filter: &str| seen.lock().unwrap().push(filter.to_owned());
+    settings.log_levels = Some(Arc::new(Loggers::new("info", &[], apply)));
+    let server = RestServer::start(settings, with(&[])).await.unwrap();
+    let to = server.local_addrs()[0];
+    let json = [("Content-Type", "application/json")];
+    let root = send(to, "GET", "/admin/loggers/root", &[], "").await;
+    assert_eq!(root.body, r#"{"level":"INFO","last_modified":null}"#);
+    assert_eq!(send(to, "GET", "/admin/loggers/a", &[], "").await.status, 404);
+    let set = send(to, "PUT", "/admin/loggers/a?scope=x", &json, r#"{"level":"debug"}"#).await;
+    assert_eq!((set.status, set.body.as_str()), (200, r#"["a"]"#));
+    let set = send(to, "PUT", "/admin/loggers/a?scope=Cluster", &json, r#"{"level":"TRACE"}"#).await;
+    assert_eq!((set.status, set.body.as_str()), (204, ""));
+    let all = send(to, "GET", "/admin/loggers", &[], "").await.body;
+    assert!(all.contains(r#""a":{"level":"TRACE","last_modified":1"#), "{all}");
+    assert_eq!(*applied.lock().unwrap(), ["info,a=debug", "info,a=trace"]);
+    for (body, status) in [("{}", 400), (r#"{"level":"loud"}"#, 404), (r#"{"level":""}"#, 400), ("", 400)] {
+        assert_eq!(send(to, "PUT", "/admin/loggers/a", &json, body).await.status, status, "{body}");
+    }
+    let none = RestServer::start(config(), with(&[])).await.unwrap();
+    let set = send(none.local_addrs()[0], "PUT", "/admin/loggers/a", &json, r#"{"level":"debug"}"#).await;
+    assert_eq!((set.status, set.body.as_str()), (200, "[]"));
 }

@@ -10,6 +10,7 @@
 //! - [`offsets`]: where source offsets are stored.
 //! - `validation`: what is known of a configuration before it runs.
 //! - `guard`: calls into connectors, made safe.
+//! - [`loggers`]: levels of loggers, changed while the worker runs.
 //! - `active_topics`: which topics connectors use.
 //! - `board`: the state of everything, readable at any time.
 //!
@@ -31,6 +32,7 @@ mod board;
 pub mod config;
 mod guard;
 pub mod herder;
+pub mod loggers;
 pub mod offsets;
 pub mod standalone;
 mod task;
