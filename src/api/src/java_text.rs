@@ -3,6 +3,7 @@
 //! Connect's string converter, file sink and casts are defined by `String.valueOf(value)`, so users see
 //! this text in their topics and files. Dates are shown in UTC.
 
+mod few_decimals;
 mod java17;
 
 use crate::java_date::calendar::{Date, date_of};
@@ -125,7 +126,10 @@ fn append_decimal_digits(out: &mut Vec<u8>, negative: bool, decimal: &java17::De
 pub fn append_f64(out: &mut Vec<u8>, value: f64) {
     // Without an exponent the shortest text is the same everywhere.
     if (1e-3..1e7).contains(&value.abs()) {
-        return out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        if !few_decimals::append(out, value) {
+            out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        }
+        return;
     }
     let mut digits = Digits::default();
     // Writing to Digits cannot fail: the longest is 1.7976931348623157e-308.

@@ -26,7 +26,10 @@ const NESTED_ENVELOPE: &str = include_str!("../../../benches/connect/messages/ne
 
 fn main() {
     let picked = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    for (name, schemas, message) in CASES.iter().filter(|(name, ..)| name.contains(&picked)) {
+    // An argument picks the case of that name, or those with it in their name.
+    let exact = CASES.iter().any(|(name, ..)| *name == picked);
+    let is_picked = |name: &str| if exact { name == picked } else { name.contains(&picked) };
+    for (name, schemas, message) in CASES.iter().filter(|(name, ..)| is_picked(name)) {
         let mut converter = JsonConverter::default();
         let config = [("schemas.enable".to_owned(), (*schemas).to_owned())].into();
         Converter::configure(&mut converter, &config, Column::Value).unwrap();

@@ -1,7 +1,7 @@
 //! Keys or values of a whole batch, turned into bytes or back, in place: what converters use.
 
 use super::slot::{Row, SchemaId, Slot, Span};
-use super::{RecordBatch, RecordRef};
+use super::{RecordBatch, RecordRef, TAIL_BYTES};
 use crate::{ConnectError, Failures, Schema, Text, Value, ValueRef};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -146,6 +146,11 @@ impl RecordBatch {
                     out.truncate(start);
                     failures.push(index, error);
                 }
+            }
+            if start == 0 && !out.is_empty() {
+                // The others are mostly about as long: what grows step by step is copied with each step.
+                let others = (self.rows.len() - index).saturating_mul(out.len() + out.len() / 8);
+                out.reserve(others.min(TAIL_BYTES));
             }
         }
         self.tail = out;

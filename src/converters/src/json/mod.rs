@@ -7,7 +7,7 @@
 //! - [`read`]: values as their schema says. [`number`], [`logical`] (decimals and dates), [`base64`] (bytes).
 //! - [`schemaless`]: values without a schema. [`layouts`]: the members of objects seen before.
 //! - [`schema`]: schemas as JSON, both ways. [`cache`]: those seen before.
-//! - [`write`]: values into JSON.
+//! - [`write`]: values into JSON. [`text`]: strings.
 //! - [`error`]: what was wrong, and where.
 //!
 //! With `schemas.enable=true` a document is an envelope `{"schema":…,"payload":…}`; the members may come
@@ -25,6 +25,7 @@ mod number;
 mod read;
 mod schema;
 mod schemaless;
+mod text;
 mod write;
 
 use crate::settings::{converter_type, parse};

@@ -3,7 +3,8 @@
 use super::error::{JsonError, Result};
 use super::lexer::{Kind, check_utf8};
 use super::read::Reader;
-use super::write::{Writer, append_string};
+use super::text::append_string;
+use super::write::Writer;
 use crossdock_api::Strictness;
 use crossdock_api::nesting::descend;
 use crossdock_api::{ConnectError, Schema, SchemaType, Value};

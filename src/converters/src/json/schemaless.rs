@@ -5,6 +5,7 @@ use super::layouts::{Layouts, Member, Place};
 use super::lexer::{Kind, Plain};
 use super::read::Reader;
 use crossdock_api::{List, Map, SchemaType, Text, Value};
+use smallvec::SmallVec;
 
 /// An array or object that is being read.
 struct Open {
@@ -16,6 +17,9 @@ struct Open {
     /// The member whose value it is, and the one that is being read.
     place: Place,
 }
+
+/// What is open, the innermost last. Few messages are nested deeper than what needs no memory of its own.
+type Stack = SmallVec<[Open; 4]>;
 
 impl Open {
     fn new(is_object: bool, owner: Member, layouts: &Layouts) -> Self {
@@ -62,7 +66,7 @@ impl Reader<'_> {
     /// A value without a schema. Uses a stack of its own: documents may be nested deeply.
     pub(super) fn schemaless(&mut self, layouts: &mut Layouts) -> Result<Value> {
         layouts.start();
-        let mut open = Vec::new();
+        let mut open = Stack::new();
         self.schemaless_in(&mut open, layouts).map_err(|error| {
             open.iter().rev().fold(error, |error, outer| match outer.current_name(layouts) {
                 _ if !outer.is_object => error.at_index(outer.values.len()),
@@ -72,7 +76,7 @@ impl Reader<'_> {
         })
     }
 
-    fn schemaless_in(&mut self, open: &mut Vec<Open>, layouts: &mut Layouts) -> Result<Value> {
+    fn schemaless_in(&mut self, open: &mut Stack, layouts: &mut Layouts) -> Result<Value> {
         loop {
             let mut value = match self.lexer.kind()? {
                 kind @ (Kind::Array | Kind::Object) => {

@@ -2,10 +2,10 @@
 
 use super::base64;
 use super::logical::{DAY_MS, Logical, scale};
+use super::text::append_string;
 use bigdecimal::BigDecimal;
 use crossdock_api::nesting::descend;
 use crossdock_api::{ConnectError, Map, Schema, SchemaType, Strictness, Struct, Value, ValueRef, java_text};
-use std::io::Write;
 use std::sync::Arc;
 
 /// How values are written.
@@ -93,7 +93,7 @@ impl Writer {
             ValueRef::Bytes(bytes) => append_base64(out, bytes),
             ValueRef::Array(items) => return descend(|| self.array(None, items, out)),
             ValueRef::Map(map) => {
-                let strings = map.iter().all(|(key, _)| matches!(key, Value::String(_)));
+                let strings = map.shared_keys().is_none_or(|keys| keys.are_texts());
                 return descend(|| self.map(strings, None, None, map, out));
             }
             // A struct has a schema, so it is not the one that it was given: none.
@@ -252,58 +252,4 @@ fn append_quoted(out: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>)) {
 
 fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     append_quoted(out, |out| base64::append(out, bytes));
-}
-
-/// The bytes that are not written as they are: quotes, backslashes, control characters, and the first
-/// bytes of characters past U+FFFF.
-const ESCAPED: [bool; 256] = {
-    let mut escaped = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        escaped[byte] = byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize || byte >= 0xf0;
-        byte += 1;
-    }
-    escaped
-};
-
-/// Appends text with quotes and Jackson's escapes; characters past U+FFFF are two escaped surrogates.
-pub(super) fn append_string(out: &mut Vec<u8>, text: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|b| ESCAPED[usize::from(*b)]) {
-        out.extend_from_slice(&rest[..at]);
-        let byte = rest[at];
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0xf0.. => {
-                let character = rest.get(at..at + 4).unwrap_or_default();
-                append_surrogates(out, character);
-                rest = rest.get(at + 4..).unwrap_or_default();
-                continue;
-            }
-            _ => {
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            }
-        }
-        rest = &rest[at + 1..];
-    }
-    out.extend_from_slice(rest);
-    out.push(b'"');
-}
-
-fn append_surrogates(out: &mut Vec<u8>, utf8: &[u8]) {
-    for character in std::str::from_utf8(utf8).unwrap_or_default().chars() {
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            // Writing to a Vec cannot fail.
-            let _ = write!(out, "\\u{unit:04X}");
-        }
-    }
 }

@@ -66,12 +66,17 @@ impl<'a> Lexer<'a> {
 
     /// Digits from `at` on put behind those of `value`, and where they end. More than 19 digits overflow.
     #[inline]
-    fn leading_digits(&self, mut value: u64, mut at: usize) -> (u64, usize) {
-        while let Some(digit @ b'0'..=b'9') = self.bytes.get(at) {
-            value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-            at += 1;
+    fn leading_digits(&self, mut value: u64, at: usize) -> (u64, usize) {
+        let mut len = 0;
+        for byte in self.bytes.get(at..).unwrap_or_default() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+            len += 1;
         }
-        (value, at)
+        (value, at + len)
     }
 
     pub(in super::super) fn number(&mut self) -> Result<Number<'a>> {
