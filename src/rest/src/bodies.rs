@@ -3,19 +3,16 @@
 //! Connect takes malformed JSON, wrong shapes and bodies that are missing for its own mistake: 500. They are the
 //! caller's, so 400, unless Connect's behaviour is asked for.
 
-use std::fmt;
-
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use crossdock_api::config::NullableConfig;
-use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use crossdock_runtime::herder::TargetState;
 
 use crate::errors::ApiError;
+use crate::json::{self, JsonError, Members, Node, Path};
 use crate::server::App;
 
 /// The body of a request that reads JSON.
@@ -44,73 +41,116 @@ fn says_json(headers: &HeaderMap) -> bool {
 }
 
 impl JsonBody {
-    /// The body as `T`; `None` if it is empty or null.
+    /// A body that was read before.
+    pub(crate) fn of(bytes: Bytes, as_connect: bool) -> Self {
+        Self { bytes, as_connect }
+    }
+
+    /// What `shape` makes of the body; `None` if it is empty or null.
     ///
     /// # Errors
     /// What is not JSON, or of another shape, with its place.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, ApiError> {
-        if self.bytes.iter().all(u8::is_ascii_whitespace) {
-            return Ok(None);
-        }
-        serde_json::from_slice(&self.bytes).map_err(|error| {
-            let what = if error.is_data() { "is not as expected" } else { "is not JSON" };
-            self.mistake(format!("The body of the request {what}: {error}"))
-        })
+    pub(crate) fn shaped<T>(
+        &self,
+        shape: impl FnOnce(&Node) -> Result<Option<T>, JsonError>,
+    ) -> Result<Option<T>, ApiError> {
+        let Some(tree) = json::read(&self.bytes) else { return Ok(None) };
+        let shaped = shape(&tree.root).and_then(|shaped| tree.behind.map_or(Ok(shaped), Err));
+        shaped.map_err(|error| self.mistake(&error.to_string(), &error.connects_text()))
     }
 
-    /// As [`Self::read`], where there has to be something.
+    /// The body as a configuration. `null_text` is what Connect says if there is none.
     ///
     /// # Errors
-    /// Also a body that is empty or null.
-    pub(crate) fn required<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        self.read()?.ok_or_else(|| self.mistake("The body of the request is missing or null".to_owned()))
+    /// As [`Self::shaped`]; a body that is empty or null.
+    pub(crate) fn config(&self, null_text: &str) -> Result<NullableConfig, ApiError> {
+        self.shaped(|root| config(root, &Path::default()))?.ok_or_else(|| self.missing(null_text))
+    }
+
+    /// The body of `POST /connectors`.
+    ///
+    /// # Errors
+    /// As [`Self::config`].
+    pub(crate) fn new_connector(&self) -> Result<NewConnector, ApiError> {
+        let null_text = format!("Cannot invoke \"{NEW_CONNECTOR}.name()\" because \"createRequest\" is null");
+        let asked = self.shaped(|root| {
+            let members =
+                root.record(NEW_CONNECTOR, &["config", "name", "initial_state"], &Path::default())?;
+            members.map(|members| new_connector(&members)).transpose()
+        })?;
+        let (name, config, initial_state) = asked.ok_or_else(|| self.missing(&null_text))?;
+        let config = config.ok_or_else(|| {
+            self.mistake("the body has no \"config\"", &null_map("get(Object)", "connectorConfig"))
+        })?;
+        Ok(NewConnector { name, config, initial_state: initial_state.unwrap_or_default() })
+    }
+
+    /// Whether there is nothing, or null.
+    pub(crate) fn is_null(&self) -> bool {
+        json::read(&self.bytes)
+            .is_none_or(|tree| tree.behind.is_none() && tree.root.value == json::Value::Null)
+    }
+
+    /// That there is no body.
+    pub(crate) fn missing(&self, null_text: &str) -> ApiError {
+        self.mistake("the body is missing or null", null_text)
     }
 
     /// A mistake of the caller, as it is answered.
-    pub(crate) fn mistake(&self, message: String) -> ApiError {
+    pub(crate) fn mistake(&self, message: &str, of_connect: &str) -> ApiError {
         match self.as_connect {
-            true => ApiError::internal(message),
+            true => ApiError::internal(of_connect),
             false => ApiError::new(StatusCode::BAD_REQUEST, message),
         }
     }
 }
 
-/// A configuration: an object whose values are text, numbers and booleans as they are written, or null.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Config(pub(crate) NullableConfig);
-
-impl<'de> Deserialize<'de> for Config {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ConfigVisitor)
-    }
+/// What Java says of a map that is null.
+pub(crate) fn null_map(method: &str, variable: &str) -> String {
+    format!("Cannot invoke \"java.util.Map.{method}\" because \"{variable}\" is null")
 }
 
-struct ConfigVisitor;
+/// Body of `POST /connectors` (`CreateConnectorRequest`).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NewConnector {
+    pub(crate) name: Option<String>,
+    pub(crate) config: NullableConfig,
+    pub(crate) initial_state: TargetState,
+}
 
-impl<'de> Visitor<'de> for ConfigVisitor {
-    type Value = Config;
+const NEW_CONNECTOR: &str = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest";
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of keys and values")
-    }
+type Asked = (Option<String>, Option<NullableConfig>, Option<TargetState>);
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Config, A::Error> {
-        let mut config = NullableConfig::new();
-        while let Some(key) = map.next_key::<String>()? {
-            let value = match map.next_value::<Value>()? {
-                Value::Null => None,
-                Value::Bool(value) => Some(value.to_string()),
-                Value::Number(number) => Some(number.to_string()),
-                Value::String(text) => Some(text),
-                Value::Array(_) | Value::Object(_) => {
-                    let message = format!("the value of {key:?} is no text, number or boolean");
-                    return Err(A::Error::custom(message));
-                }
-            };
-            config.insert(key, value);
+fn new_connector(members: &Members<'_>) -> Result<Asked, JsonError> {
+    let mut asked: Asked = (None, None, None);
+    for (member, node, path) in members.known() {
+        match member {
+            "name" => asked.0 = node.text(&path)?,
+            "config" => asked.1 = config(node, &path)?,
+            _ => asked.2 = initial_state(node, &path)?,
         }
-        Ok(Config(config))
     }
+    members.checked()?;
+    Ok(asked)
+}
+
+fn initial_state(node: &Node, path: &Path) -> Result<Option<TargetState>, JsonError> {
+    let Some(text) = node.text(path)? else { return Ok(None) };
+    let state = TargetState::of_initial_state(&text).ok_or_else(|| {
+        let of_connect = format!(
+            "Cannot construct instance of `{NEW_CONNECTOR}$InitialState`, problem: No enum constant \
+             {NEW_CONNECTOR}.InitialState.{}",
+            text.to_uppercase()
+        );
+        node.mistake("expected RUNNING, PAUSED or STOPPED", of_connect, path)
+    })?;
+    Ok(Some(state))
+}
+
+/// A configuration: an object whose values are text, numbers and booleans as they are written, or null.
+fn config(node: &Node, path: &Path) -> Result<Option<NullableConfig>, JsonError> {
+    Ok(node.texts(path)?.map(|texts| texts.into_iter().collect()))
 }
 
 #[cfg(test)]
@@ -124,7 +164,7 @@ mod tests {
     #[test]
     fn values_keep_their_text() {
         let text = r#"{"a":"b","n":1.50,"big":12345678901234567890,"t":true,"x":null,"a":"c"}"#;
-        let Config(config) = body(text, false).required().unwrap();
+        let config = body(text, false).config("").unwrap();
         let value = |key: &str| config[key].as_deref();
         assert_eq!((value("a"), value("n"), value("t")), (Some("c"), Some("1.50"), Some("true")));
         assert_eq!((value("big"), value("x")), (Some("12345678901234567890"), None));
@@ -133,15 +173,31 @@ mod tests {
     #[test]
     fn mistakes_are_the_callers_and_have_a_place() {
         for text in ["{", "{\"a\":}", "[]", "1", "\"x\"", "{\"a\":{\"b\":1}}", "{'a':1}", "{} x"] {
-            let error = body(text, false).required::<Config>().unwrap_err();
+            let error = body(text, false).config("").unwrap_err();
             assert_eq!(error.status(), StatusCode::BAD_REQUEST, "{text}");
-            assert!(error.message().contains("at line 1 column"), "{text}: {}", error.message());
-            let error = body(text, true).required::<Config>().unwrap_err();
+            assert!(error.message().contains("(line 1 column"), "{text}: {}", error.message());
+            let error = body(text, true).config("").unwrap_err();
             assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR, "{text}");
+            assert!(error.message().contains("[Source: REDACTED"), "{text}: {}", error.message());
         }
         for text in ["", " ", "null"] {
-            assert!(body(text, false).required::<Config>().is_err(), "{text:?}");
+            assert_eq!(body(text, true).config("none").unwrap_err().message(), "none");
         }
+    }
+
+    #[test]
+    fn new_connectors() {
+        let read = |text: &str| body(text, false).new_connector();
+        let full = read(r#"{"name":"n","initial_state":"paused","config":{"k":1}}"#).unwrap();
+        assert_eq!((full.name.as_deref(), full.initial_state), (Some("n"), TargetState::Paused));
+        let bare = read(r#"{"config":{}}"#).unwrap();
+        assert_eq!((bare.name, bare.initial_state), (None, TargetState::Started));
+        let message = |text: &str| read(text).unwrap_err().message().to_owned();
+        let message_of = message(r#"{"name":"b1","config":{"a":{}}}"#);
+        assert!(message_of.contains(r#"at "config"."a" (line 1 column 28)"#), "{message_of}");
+        assert!(message(r#"{"Name":"b1","config":{}}"#).contains("\"Name\" is not known"));
+        assert!(message(r#"{"initial_state":1,"config":{}}"#).contains("RUNNING"));
+        assert!(message(r#"{"name":"x"}"#).contains("no \"config\""));
     }
 
     #[test]

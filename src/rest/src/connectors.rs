@@ -1,16 +1,22 @@
 //! `/connectors` and `/connectors/{name}` (`ConnectorsResource`), without the tasks.
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::header::{HOST, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
+use crossdock_api::config::NullableConfig;
 use crossdock_runtime::HerderError;
-use crossdock_runtime::herder::{ConnectorInfo, ConnectorStatus, RestartRequest, State as RunState};
+use crossdock_runtime::herder::{
+    ConnectorInfo, ConnectorStatus, RestartRequest, State as RunState, TargetState,
+};
 use serde_json::{Map, Value};
 
+use crate::bodies::{JsonBody, NewConnector, null_map};
 use crate::errors::{ApiError, answer};
 use crate::negotiate::{Consumes, resource};
+use crate::path;
 use crate::server::App;
 
 /// The parameters of a query, decoded, in their order.
@@ -19,9 +25,22 @@ pub(crate) type Parameters = Query<Vec<(String, String)>>;
 pub(crate) fn routes() -> Router<App> {
     let read = "HEAD, GET, OPTIONS";
     Router::new()
-        .route("/connectors", resource(get(list), Consumes::Json, read))
-        .route("/connectors/{name}", resource(get(info), Consumes::Json, read))
-        .route("/connectors/{name}/config", resource(get(config), Consumes::Json, read))
+        .route("/connectors", resource(get(list).post(create), Consumes::Json, "HEAD, POST, GET, OPTIONS"))
+        .route(
+            "/connectors/{name}",
+            resource(get(info).delete(delete), Consumes::Json, "HEAD, DELETE, GET, OPTIONS"),
+        )
+        .route(
+            "/connectors/{name}/config",
+            resource(
+                get(config).put(put_config).patch(patch_config),
+                Consumes::Json,
+                "HEAD, GET, OPTIONS, PATCH, PUT",
+            ),
+        )
+        .route("/connectors/{name}/pause", resource(put(pause), Consumes::Json, "OPTIONS, PUT"))
+        .route("/connectors/{name}/resume", resource(put(resume), Consumes::Json, "OPTIONS, PUT"))
+        .route("/connectors/{name}/stop", resource(put(stop), Consumes::Json, "OPTIONS, PUT"))
         .route("/connectors/{name}/status", resource(get(status), Consumes::Json, read))
         .route("/connectors/{name}/restart", resource(post(restart), Consumes::Json, "POST, OPTIONS"))
 }
@@ -93,6 +112,93 @@ async fn config(State(app): State<App>, Path(name): Path<String>) -> Result<Resp
 
 async fn status(State(app): State<App>, Path(name): Path<String>) -> Result<Json<ConnectorStatus>, ApiError> {
     Ok(Json(answer(app.herder.connector_status(&name)).await?))
+}
+
+async fn create(State(app): State<App>, headers: HeaderMap, body: JsonBody) -> Result<Response, ApiError> {
+    let NewConnector { name, mut config, initial_state } = body.new_connector()?;
+    let name = name.as_deref().map(java_trim).unwrap_or_default();
+    name_config(name, &mut config)?;
+    let created = answer(app.herder.create_connector(name, config, initial_state)).await?;
+    created_at(&app, &headers, name, created)
+}
+
+async fn put_config(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: JsonBody,
+) -> Result<Response, ApiError> {
+    let mut config = body.config(&null_map("get(Object)", "connectorConfig"))?;
+    name_config(&name, &mut config)?;
+    match answer(app.herder.put_connector_config(&name, config)).await? {
+        (true, created) => created_at(&app, &headers, &name, created),
+        (false, info) => Ok(Json(info).into_response()),
+    }
+}
+
+async fn patch_config(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    body: JsonBody,
+) -> Result<Json<ConnectorInfo>, ApiError> {
+    let null_text = null_map("forEach(java.util.function.BiConsumer)", "patch");
+    let patch = match body.config(&null_text) {
+        Ok(patch) => patch,
+        // That the connector is not there comes first, unless the body cannot be read.
+        Err(error) if body.is_null() => {
+            answer(app.herder.connector_info(&name)).await?;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Json(answer(app.herder.patch_connector_config(&name, patch)).await?))
+}
+
+async fn delete(State(app): State<App>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    answer(app.herder.delete_connector(&name)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn pause(State(app): State<App>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    answer(app.herder.set_target_state(&name, TargetState::Paused)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn resume(State(app): State<App>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    answer(app.herder.set_target_state(&name, TargetState::Started)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn stop(State(app): State<App>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    answer(app.herder.set_target_state(&name, TargetState::Stopped)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A name without what Java's `String.trim` takes away.
+fn java_trim(name: &str) -> &str {
+    name.trim_matches(|unit: char| unit <= ' ')
+}
+
+/// The name in a configuration is that of the request, and is set if it is missing.
+fn name_config(name: &str, config: &mut NullableConfig) -> Result<(), ApiError> {
+    if let Some(Some(included)) = config.get("name")
+        && included != name
+    {
+        let message = format!(
+            "Connector name configuration ({included}) doesn't match connector name in the URL ({name})"
+        );
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, message));
+    }
+    config.insert("name".to_owned(), Some(name.to_owned()));
+    Ok(())
+}
+
+/// 201, and where the connector is now.
+fn created_at(app: &App, headers: &HeaderMap, name: &str, info: ConnectorInfo) -> Result<Response, ApiError> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let path = path::segment(name, app.as_connect).map_err(ApiError::internal)?;
+    let location = format!("http://{host}/connectors/{path}");
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(info)).into_response())
 }
 
 /// KIP-745: without parameters only the connector is restarted and nothing is answered; else the answer

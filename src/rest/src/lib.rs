@@ -7,8 +7,9 @@
 //! - `path`: what is done to a path before it is matched: matrix parameters, trailing slash.
 //! - `negotiate`: which methods, content types and answers a resource takes (405, 415, 406, OPTIONS).
 //! - `errors`: the two shapes of an error's answer, and how long a herder is waited for.
-//! - `bodies`: what requests bring.
-//! - `root`, `connectors`, `tasks`, `plugins`, `offsets`, `topics`, `loggers`: one file a resource.
+//! - `bodies`: what requests bring; `json` reads it.
+//! - `jetty`: what Connect's HTTP server refuses, in strict mode.
+//! - `root`, `connectors`, `tasks`, `plugins`, `offsets`, `topics`, `loggers`, `internal`: one file a resource.
 //!
 //! # How data flows
 //!
@@ -28,6 +29,9 @@
 mod bodies;
 mod connectors;
 mod errors;
+mod internal;
+mod jetty;
+mod json;
 pub mod listeners;
 mod loggers;
 mod negotiate;

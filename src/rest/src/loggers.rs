@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use crossdock_runtime::loggers::{LogLevel, LoggerLevel};
 use std::collections::BTreeMap;
 
-use crate::bodies::{Config, JsonBody};
+use crate::bodies::{JsonBody, null_map};
 use crate::connectors::Parameters;
 use crate::errors::ApiError;
 use crate::negotiate::{Consumes, resource};
@@ -37,13 +37,14 @@ async fn set(
     Query(query): Parameters,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    let Config(wanted) = body.required()?;
+    let wanted = body.config(&null_map("get(Object)", "levelMap"))?;
     let Some(Some(name)) = wanted.get("level") else {
         let message = "Desired 'level' parameter was not specified in request.";
         return Err(ApiError::new(StatusCode::BAD_REQUEST, message));
     };
     if name.is_empty() {
-        return Err(body.mistake("Illegal null or empty Level name.".to_owned()));
+        let message = "Illegal null or empty Level name.";
+        return Err(body.mistake(message, message));
     }
     let wanted =
         LogLevel::named(name).ok_or_else(|| ApiError::not_found(format!("invalid log level '{name}'.")))?;

@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, options};
 
 use crate::errors::{bare, bare_because};
+use crate::jetty;
+use crate::server::AsConnect;
 
 /// What a resource reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,7 @@ fn allowed(allow: &'static str) -> Response {
 async fn negotiate(consumes: Consumes, request: Request, next: Next) -> Response {
     if let (Consumes::Json, Some(given)) = (consumes, request.headers().get(CONTENT_TYPE)) {
         match given.to_str().ok().and_then(MediaRange::parse) {
+            None if request.extensions().get::<AsConnect>().is_some() => return jetty::bad_header(&request),
             None => return bare_because(StatusCode::BAD_REQUEST, "The Content-Type is not a media type"),
             Some(range) if !range.takes_json() => return bare(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Some(_) => {}

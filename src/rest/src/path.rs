@@ -5,7 +5,7 @@
 //! segment may decode to anything that is UTF-8: a name with `/` is addressed as `%2F`.
 
 use axum::http::uri::{PathAndQuery, Uri};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Why a path is refused, as the message of a 400.
 pub(crate) type PathError = &'static str;
@@ -59,6 +59,52 @@ fn check_encoding(segment: &str) -> Result<(), PathError> {
     }
 }
 
+/// What needs no escape in a segment.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+/// The same in Connect's own addresses of connectors, which a `/` or `;` makes those of something else.
+const PLAIN_IN_CONNECT: &AsciiSet = &PLAIN.remove(b'/').remove(b';').remove(b'%');
+
+/// A name as a segment of a path. As Connect builds it, escapes in the name stay what they are, and braces are
+/// templates.
+///
+/// # Errors
+/// A name that Connect takes for a template.
+pub(crate) fn segment(name: &str, as_connect: bool) -> Result<String, String> {
+    if !as_connect {
+        return Ok(utf8_percent_encode(name, PLAIN).to_string());
+    }
+    if let Some((_, rest)) = name.split_once('{')
+        && let Some((variable, _)) = rest.split_once('}')
+    {
+        return Err(format!("The template variable '{variable}' has no value"));
+    }
+    let mut built = String::new();
+    for (number, part) in name.split('%').enumerate() {
+        let is_escape = part.len() >= 2 && part.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+        if number > 0 {
+            built += if is_escape { "%" } else { "%25" };
+        }
+        built.extend(utf8_percent_encode(part, PLAIN_IN_CONNECT));
+    }
+    Ok(built)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -78,6 +124,23 @@ mod tests {
         for bad in ["//", "/a//b", "/a//", "/;x", "/%", "/%2", "/%ZZ", "/%FF", "*"] {
             assert!(path(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn names_as_segments() {
+        let of_connect = |name: &str| segment(name, true);
+        for (name, expected) in [
+            ("a b", "a%20b"),
+            ("a/b", "a/b"),
+            ("a%2Fb", "a%2Fb"),
+            ("5%", "5%25"),
+            ("ü;'", "%C3%BC;'"),
+            ("a|b", "a%7Cb"),
+        ] {
+            assert_eq!(of_connect(name).unwrap(), expected);
+        }
+        assert_eq!(of_connect("a{b}").unwrap_err(), "The template variable 'b' has no value");
+        assert_eq!(segment("a/b%;{c}", false).unwrap(), "a%2Fb%25%3B%7Bc%7D");
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use axum::{Json, Router};
 use crossdock_runtime::HerderError;
 use crossdock_runtime::herder::plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 
-use crate::bodies::{Config, JsonBody};
+use crate::bodies::{JsonBody, null_map};
 use crate::connectors::Parameters;
 use crate::errors::{ApiError, answer};
 use crate::negotiate::{Consumes, resource};
@@ -52,7 +52,7 @@ async fn validate(
     Path(plugin): Path<String>,
     body: JsonBody,
 ) -> Result<Json<ConfigInfos>, ApiError> {
-    let Config(config) = body.required()?;
+    let config = body.config(&null_map("get(Object)", "connectorConfig"))?;
     if let Some(Some(class)) = config.get("connector.class")
         && !without_suffix(class).ends_with(without_suffix(&plugin))
     {

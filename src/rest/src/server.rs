@@ -22,7 +22,7 @@ use crossdock_runtime::loggers::LogLevels;
 use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -31,10 +31,12 @@ use tokio::task::JoinSet;
 
 use crate::errors::{ApiError, bare, bare_because};
 use crate::listeners::{self, Advertised, Listener};
-use crate::{RestError, connectors, loggers, offsets, path, plugins, root, tasks, topics};
+use crate::{RestError, connectors, internal, jetty, loggers, offsets, path, plugins, root, tasks, topics};
 
 /// Largest body of a request.
 const MAX_BODY: u64 = 1024 * 1024;
+/// The same in strict mode: Connect takes what fits into its memory.
+const MAX_BODY_AS_CONNECT: u64 = 64 * 1024 * 1024;
 /// Largest head of a request.
 const MAX_HEAD: usize = 64 * 1024;
 /// How long a client may take to send the head of a request, and may leave a connection idle.
@@ -120,8 +122,9 @@ impl BoundRest {
             log_levels: self.log_levels,
         };
         let (stop, stopped) = watch::channel(false);
+        let as_connect = self.as_connect;
         let connection = Connection {
-            router: router(app),
+            service: Service { router: router(app), as_connect },
             stopped,
             permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             shutdown_timeout: self.shutdown_timeout,
@@ -208,19 +211,35 @@ fn router(app: App) -> Router {
         .merge(root::routes())
         .merge(connectors::routes())
         .merge(tasks::routes())
+        .merge(internal::routes())
         .merge(plugins::routes())
         .merge(offsets::routes())
         .merge(topics::routes())
         .merge(loggers::routes())
         .fallback(|| async { bare(StatusCode::NOT_FOUND) })
-        .layer(DefaultBodyLimit::max(MAX_BODY as usize))
+        .layer(DefaultBodyLimit::max(max_body(app.as_connect) as usize))
         .with_state(app)
+}
+
+fn max_body(as_connect: bool) -> u64 {
+    if as_connect { MAX_BODY_AS_CONNECT } else { MAX_BODY }
+}
+
+/// Marks requests that are to be answered as Connect does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsConnect;
+
+/// What answers requests.
+#[derive(Clone)]
+struct Service {
+    router: Router,
+    as_connect: bool,
 }
 
 /// What each connection needs.
 #[derive(Clone)]
 struct Connection {
-    router: Router,
+    service: Service,
     stopped: watch::Receiver<bool>,
     permits: Arc<Semaphore>,
     shutdown_timeout: Duration,
@@ -265,10 +284,10 @@ async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
 
 impl Connection {
     async fn run(mut self, stream: TcpStream) {
-        let router = self.router;
+        let service = self.service;
         let service = service_fn(move |request: Request<Incoming>| {
-            let router = router.clone();
-            async move { Ok::<_, Infallible>(handle(router, request.map(Body::new)).await) }
+            let service = service.clone();
+            async move { Ok::<_, Infallible>(handle(service, request.map(Body::new)).await) }
         });
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -293,10 +312,10 @@ impl Connection {
 }
 
 /// One request, whatever happens.
-async fn handle(router: Router, request: Request<Body>) -> Response {
+async fn handle(service: Service, request: Request<Body>) -> Response {
     let started = Instant::now();
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let answered = AssertUnwindSafe(route(router, request)).catch_unwind().await;
+    let answered = AssertUnwindSafe(route(service, request)).catch_unwind().await;
     let response = answered.unwrap_or_else(|_| {
         tracing::error!(%method, path = uri.path(), "a REST request made its handler panic; please report it");
         ApiError::internal("Internal error of the worker; its log says more").into_response()
@@ -306,10 +325,18 @@ async fn handle(router: Router, request: Request<Body>) -> Response {
     response
 }
 
-async fn route(router: Router, mut request: Request<Body>) -> Response {
-    if request.body().size_hint().lower() > MAX_BODY {
-        let message = format!("The body of a request may have at most {MAX_BODY} bytes");
+async fn route(service: Service, mut request: Request<Body>) -> Response {
+    let Service { router, as_connect } = service;
+    let most = max_body(as_connect);
+    if request.body().size_hint().lower() > most {
+        let message = format!("The body of a request may have at most {most} bytes");
         return bare_because(StatusCode::PAYLOAD_TOO_LARGE, &message);
+    }
+    if as_connect {
+        if let Some(refusal) = jetty::refusal(&request) {
+            return refusal;
+        }
+        request.extensions_mut().insert(AsConnect);
     }
     match path::normalized(request.uri()) {
         Ok(uri) => *request.uri_mut() = uri,

@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use crossdock_runtime::herder::{TaskInfo, TaskStatus};
 
 use crate::errors::{ApiError, answer};
+use crate::internal::put_task_configs;
 use crate::negotiate::{Consumes, resource};
 use crate::server::App;
 
@@ -14,7 +15,10 @@ pub(crate) fn routes() -> Router<App> {
     let read = "HEAD, GET, OPTIONS";
     let task = "/connectors/{name}/tasks/{task}";
     Router::new()
-        .route("/connectors/{name}/tasks", resource(get(configs), Consumes::Json, read))
+        .route(
+            "/connectors/{name}/tasks",
+            resource(get(configs).post(put_task_configs), Consumes::Anything, "HEAD, POST, GET, OPTIONS"),
+        )
         .route(&format!("{task}/status"), resource(get(status), Consumes::Json, read))
         .route(&format!("{task}/restart"), resource(post(restart), Consumes::Json, "POST, OPTIONS"))
 }

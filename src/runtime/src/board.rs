@@ -75,17 +75,22 @@ impl Board {
         self.connectors.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    pub(crate) fn add(&self, name: &str, config: ConfigMap, kind: ConnectorKind, version: &str) {
+    /// Adds a connector, or gives it another configuration; its state, topics and tasks stay.
+    pub(crate) fn put(&self, name: &str, config: ConfigMap, kind: ConnectorKind, version: &str) {
+        let mut connectors = self.write();
+        let version = version.to_owned();
+        if let Some(entry) = connectors.get_mut(name) {
+            (entry.config, entry.kind, entry.version) = (config, kind, version);
+            return;
+        }
         let condition = Condition::new(State::Unassigned);
-        let entry = ConnectorEntry {
-            config,
-            kind,
-            version: version.to_owned(),
-            condition,
-            topics: Arc::default(),
-            tasks: Vec::new(),
-        };
-        self.write().insert(name.to_owned(), entry);
+        let (topics, tasks) = (Arc::default(), Vec::new());
+        connectors
+            .insert(name.to_owned(), ConnectorEntry { config, kind, version, condition, topics, tasks });
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.write().remove(name);
     }
 
     pub(crate) fn set_tasks(&self, name: &str, configs: &[ConfigMap]) {

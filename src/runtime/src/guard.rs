@@ -11,13 +11,20 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     stopping: watch::Receiver<bool>,
+    /// Counts the interruptions of one connector's calls.
+    interruptions: Option<watch::Receiver<u64>>,
 }
 
 impl Guard {
     /// A guard, and what ends its calls.
     pub(crate) fn new() -> (watch::Sender<bool>, Self) {
         let (sender, stopping) = watch::channel(false);
-        (sender, Self { stopping })
+        (sender, Self { stopping, interruptions: None })
+    }
+
+    /// A guard whose calls also end when the count changes.
+    pub(crate) fn interrupted_by(&self, interruptions: watch::Receiver<u64>) -> Self {
+        Self { stopping: self.stopping.clone(), interruptions: Some(interruptions) }
     }
 
     /// Runs a call into a plugin to its end, its panic, or the worker's stop. `Err` is a trace.
@@ -26,6 +33,19 @@ impl Guard {
         call: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, String> {
         let mut stopping = self.stopping.clone();
+        let mut interruptions = self.interruptions.clone();
+        if let Some(count) = &mut interruptions {
+            count.mark_unchanged();
+        }
+        let interrupted = async {
+            let counts = match &mut interruptions {
+                Some(count) => count.changed().await.is_ok(),
+                None => false,
+            };
+            if !counts {
+                std::future::pending().await
+            }
+        };
         tokio::select! {
             biased;
             done = AssertUnwindSafe(call).catch_unwind() => match done {
@@ -33,6 +53,7 @@ impl Guard {
                 Ok(Err(error)) => Err(chain(&error)),
                 Err(panic) => Err(format!("the plugin panicked: {}", panic_message(&*panic))),
             },
+            () = interrupted => Err("it did not answer in time, and was given up for a later request".to_owned()),
             _ = stopping.wait_for(|stopping| *stopping) => Err("the worker is stopping".to_owned()),
         }
     }

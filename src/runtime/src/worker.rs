@@ -54,7 +54,7 @@ impl Worker {
         self.config.shutdown_timeout() + Duration::from_secs(2)
     }
 
-    /// Starts a task. Its state goes to the board: RUNNING when the plugin has started, FAILED when
+    /// Starts a task. Its state goes to the board: RUNNING or PAUSED when the plugin has started, FAILED when
     /// anything goes wrong.
     pub(crate) fn start_task(
         self: &Arc<Self>,
@@ -62,6 +62,7 @@ impl Worker {
         connector: Arc<ConnectorConfig>,
         config: ConfigMap,
         task: PluginTask,
+        paused: bool,
     ) -> TaskHandle {
         let topics = self.board.active_topics(&id.connector).filter(|_| self.config.topic_tracking());
         let counters = Arc::new(Counters::noting(topics));
@@ -69,7 +70,7 @@ impl Worker {
         self.board.set_task(&id, State::Unassigned, None);
         let worker = Arc::clone(self);
         let span = tracing::info_span!("task", connector = id.connector, task = id.task);
-        TaskHandle::spawn(move |control| {
+        TaskHandle::spawn(paused, move |control| {
             let run = async move {
                 let board = Arc::clone(&worker.board);
                 let work = worker.run_task(id.clone(), &connector, config, task, counters, control);
@@ -98,22 +99,22 @@ impl Worker {
         control: TaskControl,
     ) -> Result<(), TaskFailure> {
         let board = Arc::clone(&self.board);
-        let running = {
+        let tell = {
             let id = id.clone();
-            move || {
-                tracing::info!("the task is running");
-                board.set_task(&id, State::Running, None);
+            move |state: State| {
+                tracing::info!("the task is {}", if state == State::Paused { "paused" } else { "running" });
+                board.set_task(&id, state, None);
             }
         };
         match task {
             PluginTask::Source(task) => {
                 let parts = self.source_parts(id, connector, config, counters)?;
                 let pipeline = Pipeline::build(&self.plugins, &self.config, connector)?;
-                source::run(task, pipeline, parts, control, running).await
+                source::run(task, pipeline, parts, control, tell).await
             }
             PluginTask::Sink(task) => {
                 let parts = self.sink_parts(id, connector, config, task, counters)?;
-                sink::run(parts, control, running).await
+                sink::run(parts, control, tell).await
             }
         }
     }

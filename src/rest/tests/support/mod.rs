@@ -10,8 +10,8 @@ use crossdock_api::config::NullableConfig;
 use crossdock_runtime::herder::offsets::{ConnectorOffset, ConnectorOffsets, Message};
 use crossdock_runtime::herder::plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 use crossdock_runtime::herder::{
-    ConnectorInfo, ConnectorKind, ConnectorState, ConnectorStatus, RestartRequest, ServerInfo, State, TaskId,
-    TaskInfo, TaskStatus,
+    ConnectorInfo, ConnectorKind, ConnectorState, ConnectorStatus, RequestSignature, RestartRequest,
+    ServerInfo, State, TargetState, TaskId, TaskInfo, TaskStatus,
 };
 use crossdock_runtime::{Herder, HerderError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,6 +39,8 @@ pub struct ScriptedHerder {
     pub vanishing: Mutex<BTreeSet<String>>,
     /// What was restarted.
     pub restarts: Mutex<Vec<String>>,
+    /// What else was asked for.
+    pub changes: Mutex<Vec<String>>,
     /// Whether it blocks in `connectors`, panics in `connector_info` and fails in others.
     pub stubborn: bool,
     /// It was asked for connectors.
@@ -55,6 +57,11 @@ impl ScriptedHerder {
             .get(name)
             .cloned()
             .ok_or_else(|| HerderError::NotFound(missing.into()))
+    }
+
+    fn info(&self, name: &str, config: NullableConfig) -> Result<ConnectorInfo, HerderError> {
+        let config = config.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        Ok(ConnectorInfo { name: name.into(), config, tasks: vec![], kind: ConnectorKind::Source })
     }
 
     fn task(&self, name: &str, task: u32, missing: String) -> Result<TaskStatus, HerderError> {
@@ -97,6 +104,65 @@ impl Herder for ScriptedHerder {
             }
             _ => Err(HerderError::BadRequest("no class".into())),
         }
+    }
+
+    async fn create_connector(
+        &self,
+        name: &str,
+        config: NullableConfig,
+        initial_state: TargetState,
+    ) -> Result<ConnectorInfo, HerderError> {
+        self.changes.lock().unwrap().push(format!("create {name} {initial_state:?} {}", config.len()));
+        self.info(name, config)
+    }
+
+    async fn put_connector_config(
+        &self,
+        name: &str,
+        config: NullableConfig,
+    ) -> Result<(bool, ConnectorInfo), HerderError> {
+        self.changes.lock().unwrap().push(format!("put {name} {}", config.len()));
+        Ok((!self.connectors.lock().unwrap().contains_key(name), self.info(name, config)?))
+    }
+
+    async fn patch_connector_config(
+        &self,
+        name: &str,
+        patch: NullableConfig,
+    ) -> Result<ConnectorInfo, HerderError> {
+        self.changes.lock().unwrap().push(format!("patch {name} {}", patch.len()));
+        self.info(name, patch)
+    }
+
+    async fn delete_connector(&self, connector: &str) -> Result<(), HerderError> {
+        self.get(connector, format!("Connector {connector} not found"))?;
+        self.changes.lock().unwrap().push(format!("delete {connector}"));
+        Ok(())
+    }
+
+    async fn set_target_state(&self, connector: &str, state: TargetState) -> Result<(), HerderError> {
+        self.changes.lock().unwrap().push(format!("{state:?} {connector}"));
+        Ok(())
+    }
+
+    async fn put_task_configs(
+        &self,
+        connector: &str,
+        configs: Vec<ConfigMap>,
+        signature: Option<RequestSignature>,
+    ) -> Result<(), HerderError> {
+        let signed = signature.is_some();
+        self.changes.lock().unwrap().push(format!("tasks {connector} {} signed={signed}", configs.len()));
+        Ok(())
+    }
+
+    async fn fence_zombie_source_tasks(
+        &self,
+        connector: &str,
+        signature: Option<RequestSignature>,
+    ) -> Result<(), HerderError> {
+        self.changes.lock().unwrap().push(format!("fence {connector} signed={}", signature.is_some()));
+        Ok(())
     }
 
     async fn connectors(&self) -> Result<Vec<String>, HerderError> {

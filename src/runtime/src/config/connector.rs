@@ -73,6 +73,7 @@ pub struct ConnectorConfig {
     transforms: Vec<TransformConfig>,
     topics: SinkTopics,
     topic_creation: Option<TopicCreation>,
+    defect: Option<ConfigError>,
 }
 
 impl ConnectorConfig {
@@ -116,6 +117,7 @@ impl ConnectorConfig {
             transforms: parse_transforms(raw, parsed.list("transforms")?, parsed.list("predicates")?)?,
             topics: SinkTopics::Named(Vec::new()),
             topic_creation: None,
+            defect: None,
         };
         match kind {
             PluginKind::Sink => config.topics = sink_topics(raw)?,
@@ -126,6 +128,33 @@ impl ConnectorConfig {
             _ => {}
         }
         Ok(config)
+    }
+
+    /// As [`Self::parse`], but takes a configuration of which tasks cannot be made: they fail with its
+    /// [`defect`](Self::defect). The name is given, since the key may name another.
+    pub(crate) fn lenient(name: &str, raw: &ConfigMap, kind: PluginKind) -> Self {
+        let parsed = Self::parse(raw, kind).unwrap_or_else(|defect| {
+            let text = |key: &str| raw.get(key).map_or("", |value| value.trim());
+            Self {
+                raw: raw.clone(),
+                name: String::new(),
+                class: text("connector.class").to_owned(),
+                tasks_max: text("tasks.max").parse().unwrap_or(1),
+                enforces_tasks_max: !text("tasks.max.enforce").eq_ignore_ascii_case("false"),
+                tolerance: ErrorTolerance::None,
+                log_errors: false,
+                transforms: Vec::new(),
+                topics: SinkTopics::Named(Vec::new()),
+                topic_creation: None,
+                defect: Some(defect),
+            }
+        });
+        Self { name: name.to_owned(), ..parsed }
+    }
+
+    /// Why no task can be made of this; `None` for what [`Self::parse`] has taken.
+    pub(crate) fn defect(&self) -> Option<&ConfigError> {
+        self.defect.as_ref()
     }
 
     /// Warnings about keys that neither the connector nor Connect know, with the nearest known one.

@@ -11,13 +11,14 @@ mod requests;
 mod status;
 
 use async_trait::async_trait;
+use crossdock_api::ConfigMap;
 use crossdock_api::config::NullableConfig;
 use offsets::{ConnectorOffset, ConnectorOffsets, Message};
 use plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 
 pub use error::HerderError;
 pub use info::{ConnectorInfo, ConnectorKind, ServerInfo, TaskId, TaskInfo};
-pub use requests::RestartRequest;
+pub use requests::{RequestSignature, RestartRequest, TargetState};
 pub use status::{ConnectorState, ConnectorStatus, State, TaskStatus};
 
 /// Governs the connectors of a worker, alone (standalone) or in a group. Mirrors
@@ -39,6 +40,45 @@ pub trait Herder: Send + Sync {
     /// # Errors
     /// A configuration without a connector's class, or whose class is not there.
     async fn validate_config(&self, config: NullableConfig) -> Result<ConfigInfos, HerderError>;
+
+    /// Creates a connector. That its tasks fail then is no error here: it shows in its status.
+    ///
+    /// # Errors
+    /// A configuration that is not valid, a name that is taken; that the connector itself cannot be started: it is
+    /// there then, and FAILED.
+    async fn create_connector(
+        &self,
+        name: &str,
+        config: NullableConfig,
+        initial_state: TargetState,
+    ) -> Result<ConnectorInfo, HerderError>;
+
+    /// Creates a connector, or gives it another configuration: `true` if it was created. The connector is restarted, its
+    /// tasks if anything has changed for them.
+    ///
+    /// # Errors
+    /// As [`Self::create_connector`].
+    async fn put_connector_config(
+        &self,
+        name: &str,
+        config: NullableConfig,
+    ) -> Result<(bool, ConnectorInfo), HerderError>;
+
+    /// Changes some keys of a connector's configuration (KIP-477); null removes a key.
+    ///
+    /// # Errors
+    /// As [`Self::create_connector`]; no such connector.
+    async fn patch_connector_config(
+        &self,
+        name: &str,
+        patch: NullableConfig,
+    ) -> Result<ConnectorInfo, HerderError>;
+
+    /// Stops a connector with its tasks and forgets it. Its offsets stay.
+    async fn delete_connector(&self, connector: &str) -> Result<(), HerderError>;
+
+    /// Says what a connector shall do from now on. That it fails to do so shows in its status.
+    async fn set_target_state(&self, connector: &str, state: TargetState) -> Result<(), HerderError>;
 
     /// Names of all connectors, sorted.
     async fn connectors(&self) -> Result<Vec<String>, HerderError>;
@@ -85,4 +125,19 @@ pub trait Herder: Send + Sync {
 
     /// Stops a connector, if it runs, and starts it again, as the request says also with tasks.
     async fn restart_connector(&self, connector: &str, request: RestartRequest) -> Result<(), HerderError>;
+
+    /// Takes the configs of a connector's tasks from another worker.
+    async fn put_task_configs(
+        &self,
+        connector: &str,
+        configs: Vec<ConfigMap>,
+        signature: Option<RequestSignature>,
+    ) -> Result<(), HerderError>;
+
+    /// Fences the tasks of a source that ran before, for another worker (KIP-618).
+    async fn fence_zombie_source_tasks(
+        &self,
+        connector: &str,
+        signature: Option<RequestSignature>,
+    ) -> Result<(), HerderError>;
 }

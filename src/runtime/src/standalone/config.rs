@@ -1,17 +1,19 @@
-//! Connectors come and change.
+//! Connectors come, change and go.
 
-use super::connector::{AnyConnector, RunningConnector, is_source};
+use super::connector::{AnyConnector, Definition, RunningConnector, is_source};
 use super::host::Host;
-use super::{StandaloneHerder, StartError};
+use super::slot::Slot;
+use super::{StandaloneHerder, StartError, missing};
 use crate::config::{ConnectorConfig, clients};
 use crate::guard::caught;
-use crate::herder::ConnectorKind;
+use crate::herder::{ConnectorInfo, HerderError, TargetState};
 use crate::task::pipeline::Pipeline;
-use crossdock_api::config::ConfigType;
+use crossdock_api::config::{ConfigType, NullableConfig};
+use crossdock_api::registry::Plugin;
 use crossdock_api::{ConfigDef, ConfigError, ConfigMap, ConnectorContext};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::watch;
 
 /// How long a connector's own validation may take.
 const VALIDATION: Duration = Duration::from_secs(60);
@@ -34,41 +36,13 @@ impl StandaloneHerder {
         self.validate(&mut connector, &own, &raw).await?;
         // Also made by each task; here to refuse what cannot work at once.
         let pipeline = Pipeline::build(&self.worker.plugins, &self.worker.config, &config)?;
-        let mut warnings = config.warnings(plugin.kind(), &own);
-        warnings.extend(pipeline.warnings().iter().cloned());
-        warnings.extend(clients::warnings(&self.worker.config, &config, is_source(plugin.kind())));
-
+        self.warn(&config, &plugin, &own, Some(&pipeline));
         let name = config.name().to_owned();
-        let version = caught(|| connector.as_connector().version().to_owned()).map_err(StartError::Plugin)?;
-        let kind = if is_source(plugin.kind()) { ConnectorKind::Source } else { ConnectorKind::Sink };
-        let host =
-            Host { asked: Arc::clone(&self.asked), worker: Arc::clone(&self.worker), name: name.clone() };
-        let running = Arc::new(Mutex::new(RunningConnector {
-            worker: Arc::clone(&self.worker),
-            guard: self.guard.clone(),
-            plugin,
-            config,
-            connector,
-            context: ConnectorContext::new(&name, Arc::new(host)),
-            task_configs: Vec::new(),
-            tasks: Vec::new(),
-        }));
-        // Nobody else knows of it yet, so this does not wait.
-        let mut running_now = running.lock().await;
-        {
-            let mut connectors = self.connectors();
-            if connectors.contains_key(&name) {
-                return Err(StartError::Exists(name));
-            }
-            self.worker.board.add(&name, raw, kind, &version);
-            connectors.insert(name.clone(), Arc::clone(&running));
-        }
-        for warning in warnings {
-            tracing::warn!(connector = name, "{warning}");
-        }
-        if running_now.start().await {
-            running_now.start_tasks();
-        }
+        let definition = Definition { plugin, config, connector };
+        let slot = self.insert(&name, definition, TargetState::Started);
+        let slot = slot.map_err(StartError::Plugin)?.ok_or(StartError::Exists(name))?;
+        // How it goes shows in its status.
+        let _ = self.begin(&slot).await;
         Ok(())
     }
 
@@ -94,4 +68,202 @@ impl StandaloneHerder {
         };
         Err(ConfigError::invalid(&key, shown, message).into())
     }
+
+    pub(super) async fn create_connector(
+        &self,
+        name: &str,
+        config: NullableConfig,
+        initial_state: TargetState,
+    ) -> Result<ConnectorInfo, HerderError> {
+        let definition = self.definition(name, config).await?;
+        let name = name.to_owned();
+        self.detached(&name.clone(), |this| async move {
+            let exists = || HerderError::Conflict(format!("Connector {name} already exists"));
+            let slot = this.insert(&name, definition, initial_state).map_err(HerderError::Internal)?;
+            let slot = slot.ok_or_else(exists)?;
+            this.begin(&slot).await.map_err(|trace| not_started(&name, &trace))?;
+            this.connector_info(&name)
+        })
+        .await
+    }
+
+    pub(super) async fn put_connector_config(
+        &self,
+        name: &str,
+        config: NullableConfig,
+    ) -> Result<(bool, ConnectorInfo), HerderError> {
+        let definition = self.definition(name, config).await?;
+        let name = name.to_owned();
+        self.detached(&name.clone(), |this| async move {
+            let created = this.put(&name, definition).await?;
+            Ok((created, this.connector_info(&name)?))
+        })
+        .await
+    }
+
+    pub(super) async fn patch_connector_config(
+        &self,
+        name: &str,
+        patch: NullableConfig,
+    ) -> Result<ConnectorInfo, HerderError> {
+        let mut config: NullableConfig =
+            self.connector_info(name)?.config.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        for (key, value) in patch {
+            match value {
+                Some(value) => config.insert(key, Some(value)),
+                None => config.remove(&key),
+            };
+        }
+        let included = config.get("name").cloned().flatten();
+        if let Some(included) = included.filter(|included| included != name)
+            && !self.worker.config.is_strict()
+        {
+            return Err(HerderError::BadRequest(format!(
+                "Connector name configuration ({included}) doesn't match connector name in the URL ({name})"
+            )));
+        }
+        Ok(self.put_connector_config(name, config).await?.1)
+    }
+
+    pub(super) async fn delete_connector(&self, connector: &str) -> Result<(), HerderError> {
+        let slot = self.find(connector)?;
+        let name = connector.to_owned();
+        self.detached(connector, |this| async move {
+            let mut running = slot.seize_to("being deleted", this.patience()).await;
+            if running.is_deleted {
+                return Err(missing(&name));
+            }
+            running.stop_tasks().await;
+            running.stop_connector().await;
+            running.is_deleted = true;
+            this.connectors().remove(&name);
+            this.worker.board.remove(&name);
+            Ok(())
+        })
+        .await
+    }
+
+    /// What a configuration says, if it is valid: as the worker is strict, also if tasks cannot be made of it.
+    async fn definition(&self, name: &str, config: NullableConfig) -> Result<Definition, HerderError> {
+        self.validated(&config).await?.accepted()?;
+        let raw: ConfigMap = config.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let refused = |reason: String| HerderError::BadRequest(reason);
+        let class = ConnectorConfig::class_of(&raw).map_err(|error| refused(error.to_string()))?;
+        let plugin =
+            self.worker.plugins.connector(class).map_err(|error| refused(error.to_string()))?.clone();
+        let made = AnyConnector::make(&plugin).map_err(HerderError::Internal)?;
+        let mut connector = made.ok_or_else(|| refused(format!("{class} is not a connector")))?;
+        let config = ConnectorConfig::lenient(name, &raw, plugin.kind());
+        let pipeline = match config.defect() {
+            Some(defect) => Err(defect.clone()),
+            None => Pipeline::build(&self.worker.plugins, &self.worker.config, &config),
+        };
+        let pipeline = match pipeline {
+            Ok(pipeline) => Some(pipeline),
+            Err(_) if self.worker.config.is_strict() => None,
+            Err(error) => {
+                return Err(refused(format!(
+                    "Connector configuration is invalid and contains the following 1 error(s):\n{error}"
+                )));
+            }
+        };
+        let own = caught(|| connector.as_connector().config_def()).map_err(HerderError::Internal)?;
+        self.warn(&config, &plugin, &own, pipeline.as_ref());
+        Ok(Definition { plugin, config: Arc::new(config), connector })
+    }
+
+    fn warn(&self, config: &ConnectorConfig, plugin: &Plugin, own: &ConfigDef, pipeline: Option<&Pipeline>) {
+        let mut warnings = config.warnings(plugin.kind(), own);
+        warnings.extend(pipeline.into_iter().flat_map(|pipeline| pipeline.warnings().iter().cloned()));
+        warnings.extend(clients::warnings(&self.worker.config, config, is_source(plugin.kind())));
+        for warning in warnings {
+            tracing::warn!(connector = config.name(), "{warning}");
+        }
+    }
+
+    /// Gives a connector another definition, or adds one: `true` if it was added.
+    async fn put(&self, name: &str, mut definition: Definition) -> Result<bool, HerderError> {
+        loop {
+            let existing = self.connectors().get(name).cloned();
+            let Some(slot) = existing else {
+                // Given back if another request was faster.
+                match self.insert_or_back(name, definition, TargetState::Started) {
+                    Ok(slot) => {
+                        let slot = slot.map_err(HerderError::Internal)?;
+                        self.begin(&slot).await.map_err(|trace| not_started(name, &trace))?;
+                        return Ok(true);
+                    }
+                    Err(back) => definition = back,
+                }
+                continue;
+            };
+            let mut running = slot.seize_to("being reconfigured", self.patience()).await;
+            if running.is_deleted {
+                continue;
+            }
+            running.redefine(definition).await.map_err(|trace| not_started(name, &trace))?;
+            running.update_tasks().await.map_err(HerderError::Internal)?;
+            return Ok(false);
+        }
+    }
+
+    /// Adds a connector that is not started yet; `None` if its name is taken.
+    fn insert(
+        &self,
+        name: &str,
+        definition: Definition,
+        target: TargetState,
+    ) -> Result<Option<Arc<Slot>>, String> {
+        self.insert_or_back(name, definition, target).ok().transpose()
+    }
+
+    /// As [`Self::insert`], but gives the definition back if the name is taken.
+    fn insert_or_back(
+        &self,
+        name: &str,
+        definition: Definition,
+        target: TargetState,
+    ) -> Result<Result<Arc<Slot>, String>, Definition> {
+        let mut connectors = self.connectors();
+        if connectors.contains_key(name) {
+            return Err(definition);
+        }
+        let Definition { plugin, config, connector } = definition;
+        let host =
+            Host { asked: Arc::clone(&self.asked), worker: Arc::clone(&self.worker), name: name.to_owned() };
+        let (interruptions, interrupted) = watch::channel(0);
+        let mut running = RunningConnector {
+            worker: Arc::clone(&self.worker),
+            guard: self.guard.interrupted_by(interrupted),
+            plugin,
+            config,
+            connector,
+            context: ConnectorContext::new(name, Arc::new(host)),
+            target,
+            is_started: false,
+            is_fresh: true,
+            is_deleted: false,
+            task_configs: Vec::new(),
+            applied: None,
+            tasks: Vec::new(),
+        };
+        if let Err(trace) = running.publish() {
+            return Ok(Err(trace));
+        }
+        let slot = Arc::new(Slot::new(running, interruptions));
+        connectors.insert(name.to_owned(), Arc::clone(&slot));
+        Ok(Ok(slot))
+    }
+
+    /// Brings a new connector to its target state, with its tasks.
+    async fn begin(&self, slot: &Slot) -> Result<(), String> {
+        let mut running = slot.lock_to("being started").await;
+        running.enter_target().await?;
+        running.update_tasks().await
+    }
+}
+
+/// That a connector is there, but could not be started.
+fn not_started(name: &str, trace: &str) -> HerderError {
+    HerderError::Internal(format!("Failed to transition connector {name} to state STARTED: {trace}"))
 }

@@ -2,7 +2,7 @@
 
 use crate::config::ConnectorConfig;
 use crate::guard::{Guard, caught};
-use crate::herder::{State, TaskId};
+use crate::herder::{ConnectorKind, State, TargetState, TaskId};
 use crate::task::TaskHandle;
 use crate::worker::{PluginTask, Worker};
 use crossdock_api::registry::{Factory, Plugin, PluginKind};
@@ -42,7 +42,14 @@ impl AnyConnector {
     }
 }
 
-/// A connector that was started, with its tasks.
+/// What a connector is made of, as its configuration says.
+pub(super) struct Definition {
+    pub(super) plugin: Plugin,
+    pub(super) config: Arc<ConnectorConfig>,
+    pub(super) connector: AnyConnector,
+}
+
+/// A connector with its tasks, whatever their states.
 pub(super) struct RunningConnector {
     pub(super) worker: Arc<Worker>,
     pub(super) guard: Guard,
@@ -50,66 +57,143 @@ pub(super) struct RunningConnector {
     pub(super) config: Arc<ConnectorConfig>,
     pub(super) connector: AnyConnector,
     pub(super) context: ConnectorContext,
+    /// What an operator wants of it.
+    pub(super) target: TargetState,
+    /// Whether the plugin was started and not stopped since.
+    pub(super) is_started: bool,
+    /// Whether the plugin was never started.
+    pub(super) is_fresh: bool,
+    /// Whether it is gone: who waited for its lock comes too late.
+    pub(super) is_deleted: bool,
     pub(super) task_configs: Vec<ConfigMap>,
+    /// The connector's configuration that the tasks were made for.
+    pub(super) applied: Option<Arc<ConnectorConfig>>,
     pub(super) tasks: Vec<Option<TaskHandle>>,
 }
 
 impl RunningConnector {
-    /// Starts the connector itself and takes its task configs; the outcome goes to the board. `false`
-    /// if it failed.
-    pub(super) async fn start(&mut self) -> bool {
-        let (config, context) = (Arc::clone(&self.config), self.context.clone());
-        let connector = self.connector.as_connector();
-        let started = self.guard.call(async move {
-            connector.start(context, config.raw()).await?;
-            connector.task_configs(config.tasks_max()).await
-        });
-        let outcome = started.await.and_then(|configs| self.check(configs));
-        self.settle(outcome, "it could not be started").is_some_and(|configs| {
-            self.task_configs = configs;
-            true
-        })
-    }
-
-    /// Stops the connector, makes a new one and starts it; tasks are restarted if their configs changed.
-    pub(super) async fn restart(&mut self) {
-        self.stop_connector().await;
-        match AnyConnector::make(&self.plugin) {
-            Ok(Some(connector)) => self.connector = connector,
-            Ok(None) => return,
-            Err(trace) => {
-                self.settle(Err::<(), _>(trace), "it could not be made again");
-                return;
+    /// Brings the connector itself to its target state; its tasks are left alone. The outcome goes to the board.
+    ///
+    /// # Errors
+    /// The trace, if it could not be started, or has failed before and was not restarted since.
+    pub(super) async fn enter_target(&mut self) -> Result<(), String> {
+        let (board, name) = (Arc::clone(&self.worker.board), self.config.name().to_owned());
+        let has_failed = board.connector_state(&name) == Some(State::Failed);
+        match self.target {
+            TargetState::Stopped => {
+                self.stop_connector().await;
+                board.set_connector(&name, State::Stopped, None);
+                Ok(())
+            }
+            _ if has_failed => Err("it has failed; restart it".to_owned()),
+            TargetState::Paused => {
+                self.stop_connector().await;
+                board.set_connector(&name, State::Paused, None);
+                Ok(())
+            }
+            TargetState::Started if self.is_started => Ok(()),
+            TargetState::Started => {
+                let started = self.start().await;
+                self.settle(started, "it could not be started")
             }
         }
-        let before = self.task_configs.clone();
-        if self.start().await && self.task_configs != before {
-            self.stop_tasks().await;
-            self.start_tasks();
-        }
     }
 
-    /// Asks the connector for its task configs again and restarts its tasks if they changed.
-    pub(super) async fn reconfigure(&mut self) {
+    async fn start(&mut self) -> Result<(), String> {
+        if !self.is_fresh {
+            let made = AnyConnector::make(&self.plugin)?;
+            self.connector = made.ok_or_else(|| "it is no connector".to_owned())?;
+        }
+        self.is_fresh = false;
+        let (config, context) = (Arc::clone(&self.config), self.context.clone());
+        // Even one that fails may have taken something that its stop gives back.
+        self.is_started = true;
+        self.guard.call(self.connector.as_connector().start(context, config.raw())).await
+    }
+
+    /// Stops the connector and starts it anew, if its target state is that; tasks are left alone.
+    ///
+    /// # Errors
+    /// As [`Self::enter_target`].
+    pub(super) async fn restart(&mut self) -> Result<(), String> {
+        self.stop_connector().await;
+        self.worker.board.set_connector(self.config.name(), State::Unassigned, None);
+        self.enter_target().await
+    }
+
+    /// Becomes what a definition says, in the target state; tasks are left alone.
+    ///
+    /// # Errors
+    /// As [`Self::enter_target`].
+    pub(super) async fn redefine(&mut self, definition: Definition) -> Result<(), String> {
+        self.stop_connector().await;
+        let Definition { plugin, config, connector } = definition;
+        (self.plugin, self.config, self.connector, self.is_fresh) = (plugin, config, connector, true);
+        self.publish()?;
+        self.worker.board.set_connector(self.config.name(), State::Unassigned, None);
+        self.enter_target().await
+    }
+
+    /// Shows its configuration on the board.
+    pub(super) fn publish(&mut self) -> Result<(), String> {
+        let version = caught(|| self.connector.as_connector().version().to_owned())?;
+        let kind = if is_source(self.plugin.kind()) { ConnectorKind::Source } else { ConnectorKind::Sink };
+        self.worker.board.put(self.config.name(), self.config.raw().clone(), kind, &version);
+        Ok(())
+    }
+
+    /// Asks the connector for its task configs and restarts its tasks if anything has changed for them
+    /// (`AbstractHerder.taskConfigsChanged`). Nothing unless it runs.
+    ///
+    /// # Errors
+    /// The trace, if it did not give them.
+    pub(super) async fn update_tasks(&mut self) -> Result<(), String> {
+        if self.target != TargetState::Started || !self.is_started || self.has_failed() {
+            return Ok(());
+        }
         let tasks_max = self.config.tasks_max();
         let asked = self.guard.call(self.connector.as_connector().task_configs(tasks_max)).await;
-        let outcome = asked.and_then(|configs| self.check(configs));
-        let Some(configs) = self.settle(outcome, "it asked for other tasks but did not give them") else {
-            return;
+        let asked = asked.and_then(|configs| self.check(configs));
+        let configs = self.settle(asked, "it did not give the configs of its tasks")?;
+        let is_applied = self.applied.as_ref().is_some_and(|applied| applied.raw() == self.config.raw());
+        if configs == self.task_configs && is_applied {
+            return Ok(());
+        }
+        tracing::info!(connector = self.config.name(), tasks = configs.len(), "tasks are (re)started");
+        self.stop_tasks().await;
+        self.task_configs = configs;
+        self.applied = Some(Arc::clone(&self.config));
+        self.start_tasks();
+        Ok(())
+    }
+
+    fn has_failed(&self) -> bool {
+        self.worker.board.connector_state(self.config.name()) == Some(State::Failed)
+    }
+
+    /// Says what the connector shall do, tasks included; what goes wrong shows in its status.
+    pub(super) async fn set_target(&mut self, target: TargetState) {
+        if target == TargetState::Stopped {
+            self.drop_tasks().await;
+        }
+        self.target = target;
+        let entered = self.enter_target().await;
+        if target != TargetState::Stopped {
+            for task in self.tasks.iter().flatten() {
+                task.set_paused(target == TargetState::Paused);
+            }
+        }
+        let outcome = match entered {
+            Ok(()) => self.update_tasks().await,
+            failed => failed,
         };
-        if configs != self.task_configs {
-            tracing::info!(
-                connector = self.config.name(),
-                tasks = configs.len(),
-                "the connector asked for other tasks"
-            );
-            self.stop_tasks().await;
-            self.task_configs = configs;
-            self.start_tasks();
+        if let Err(trace) = outcome {
+            let (connector, target) = (self.config.name(), target.connects_name());
+            tracing::error!(connector, "the connector could not become {target}: {trace}");
         }
     }
 
-    pub(super) fn start_tasks(&mut self) {
+    fn start_tasks(&mut self) {
         self.worker.board.set_tasks(self.config.name(), &self.task_configs);
         self.tasks = (0..self.task_configs.len()).map(|number| self.start_task(number)).collect();
     }
@@ -138,8 +222,20 @@ impl RunningConnector {
         futures_util::future::join_all(ending).await;
     }
 
-    /// Stops the connector itself; its tasks are left alone.
+    /// Stops all tasks and forgets them.
+    pub(super) async fn drop_tasks(&mut self) {
+        self.stop_tasks().await;
+        self.tasks.clear();
+        self.task_configs.clear();
+        self.applied = None;
+        self.worker.board.set_tasks(self.config.name(), &[]);
+    }
+
+    /// Stops the connector itself, if it was started; its tasks are left alone.
     pub(super) async fn stop_connector(&mut self) {
+        if !std::mem::take(&mut self.is_started) {
+            return;
+        }
         let limit = self.worker.config.shutdown_timeout();
         let name = self.config.name();
         // Not by `self.guard`: it ends its calls when the worker stops, which is when this is called.
@@ -156,8 +252,13 @@ impl RunningConnector {
     fn start_task(&self, number: usize) -> Option<TaskHandle> {
         let id = self.task_id(number);
         let config = self.task_configs.get(number)?.clone();
-        match caught(|| self.connector.task()) {
-            Ok(task) => Some(self.worker.start_task(id, Arc::clone(&self.config), config, task)),
+        let made = match self.config.defect() {
+            Some(defect) => Err(defect.to_string()),
+            None => caught(|| self.connector.task()),
+        };
+        let paused = self.target == TargetState::Paused;
+        match made {
+            Ok(task) => Some(self.worker.start_task(id, Arc::clone(&self.config), config, task, paused)),
             Err(trace) => {
                 tracing::error!(task = %id, "the task could not be made: {trace}");
                 self.worker.board.set_task(&id, State::Failed, Some(trace));
@@ -192,19 +293,16 @@ impl RunningConnector {
     }
 
     /// Writes the outcome of a call into the connector to the board.
-    fn settle<T>(&self, outcome: Result<T, String>, what: &str) -> Option<T> {
+    fn settle<T>(&self, outcome: Result<T, String>, what: &str) -> Result<T, String> {
         let name = self.config.name();
-        match outcome {
-            Ok(value) => {
-                self.worker.board.set_connector(name, State::Running, None);
-                Some(value)
-            }
+        match &outcome {
+            Ok(_) => self.worker.board.set_connector(name, State::Running, None),
             Err(trace) => {
                 tracing::error!(connector = name, "the connector has failed, {what}: {trace}");
-                self.worker.board.set_connector(name, State::Failed, Some(trace));
-                None
+                self.worker.board.set_connector(name, State::Failed, Some(trace.clone()));
             }
         }
+        outcome
     }
 }
 

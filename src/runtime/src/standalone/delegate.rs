@@ -4,9 +4,11 @@ use super::StandaloneHerder;
 use crate::herder::offsets::{ConnectorOffset, ConnectorOffsets, Message};
 use crate::herder::plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 use crate::herder::{
-    ConnectorInfo, ConnectorStatus, Herder, HerderError, RestartRequest, ServerInfo, TaskInfo, TaskStatus,
+    ConnectorInfo, ConnectorStatus, Herder, HerderError, RequestSignature, RestartRequest, ServerInfo,
+    TargetState, TaskInfo, TaskStatus,
 };
 use async_trait::async_trait;
+use crossdock_api::ConfigMap;
 use crossdock_api::config::NullableConfig;
 
 #[async_trait]
@@ -25,6 +27,39 @@ impl Herder for StandaloneHerder {
 
     async fn validate_config(&self, config: NullableConfig) -> Result<ConfigInfos, HerderError> {
         Ok(self.validated(&config).await?)
+    }
+
+    async fn create_connector(
+        &self,
+        name: &str,
+        config: NullableConfig,
+        initial_state: TargetState,
+    ) -> Result<ConnectorInfo, HerderError> {
+        self.create_connector(name, config, initial_state).await
+    }
+
+    async fn put_connector_config(
+        &self,
+        name: &str,
+        config: NullableConfig,
+    ) -> Result<(bool, ConnectorInfo), HerderError> {
+        self.put_connector_config(name, config).await
+    }
+
+    async fn patch_connector_config(
+        &self,
+        name: &str,
+        patch: NullableConfig,
+    ) -> Result<ConnectorInfo, HerderError> {
+        self.patch_connector_config(name, patch).await
+    }
+
+    async fn delete_connector(&self, connector: &str) -> Result<(), HerderError> {
+        self.delete_connector(connector).await
+    }
+
+    async fn set_target_state(&self, connector: &str, state: TargetState) -> Result<(), HerderError> {
+        self.set_target_state(connector, state).await
     }
 
     async fn connectors(&self) -> Result<Vec<String>, HerderError> {
@@ -77,5 +112,25 @@ impl Herder for StandaloneHerder {
 
     async fn restart_connector(&self, connector: &str, request: RestartRequest) -> Result<(), HerderError> {
         self.restart_connector(connector, request).await
+    }
+
+    async fn put_task_configs(
+        &self,
+        _: &str,
+        _: Vec<ConfigMap>,
+        _: Option<RequestSignature>,
+    ) -> Result<(), HerderError> {
+        let message =
+            "Kafka Connect in standalone mode does not support externally setting task configurations.";
+        Err(HerderError::Internal(message.to_owned()))
+    }
+
+    async fn fence_zombie_source_tasks(
+        &self,
+        _: &str,
+        _: Option<RequestSignature>,
+    ) -> Result<(), HerderError> {
+        let message = "Kafka Connect in standalone mode does not support exactly-once source connectors.";
+        Err(HerderError::Internal(message.to_owned()))
     }
 }

@@ -26,7 +26,13 @@ pub(super) async fn answer(herder: Weak<StandaloneHerder>, asked: Arc<Asked>) {
         for name in names {
             let Ok(running) = herder.find(&name) else { continue };
             // Each on its own: one that hangs must not hold up the others.
-            tokio::spawn(async move { running.lock().await.reconfigure().await });
+            tokio::spawn(async move {
+                let mut running = running.lock_to("being asked for its tasks").await;
+                if !running.is_deleted {
+                    // What goes wrong shows in its status.
+                    let _ = running.update_tasks().await;
+                }
+            });
         }
     }
 }

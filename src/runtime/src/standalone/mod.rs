@@ -6,8 +6,9 @@
 //!
 //! - `connector`: one connector with its tasks.
 //! - `host`: what a connector may ask of the worker.
-//! - `config`: connectors come and change.
-//! - `life`: restarts.
+//! - `slot`: its lock, and what is under way.
+//! - `config`: connectors come, change and go.
+//! - `life`: pauses, stops and restarts.
 //! - `offsets`: what connectors have done, seen and changed.
 //! - `read`: what there is and how it does.
 //! - `topics`: the topics that connectors use.
@@ -21,6 +22,7 @@ mod host;
 mod life;
 mod offsets;
 mod read;
+mod slot;
 mod topics;
 mod validate;
 
@@ -34,13 +36,14 @@ use crate::offsets::store::{MemoryOffsetStore, OffsetStore, OffsetStoreError};
 use crate::task::pipeline;
 use crate::worker::Worker;
 pub(crate) use connector::AnyConnector;
-use connector::RunningConnector;
 use crossdock_api::{ConfigError, Plugins};
 use crossdock_client::{ClientConfig, Cluster};
 use host::{Asked, answer};
+use slot::Slot;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, Weak};
-use tokio::sync::{Mutex, watch};
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// Why a worker or connector could not be started. Each names what to change.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +66,11 @@ pub enum StartError {
     Client(#[from] crossdock_client::ConfigError),
 }
 
-type Connectors = BTreeMap<String, Arc<Mutex<RunningConnector>>>;
+type Connectors = BTreeMap<String, Arc<Slot>>;
+
+/// How long a caller waits for what is done to a connector: it goes on, but the caller is told. In strict mode the
+/// REST API's own limit is the only one.
+const CALLERS_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A worker that runs alone.
 pub struct StandaloneHerder {
@@ -120,7 +127,7 @@ impl StandaloneHerder {
         // Calls into plugins that are under way end here, and with them what holds a connector's lock.
         let _ = self.stopping.send(true);
         let connectors = std::mem::take(&mut *self.connectors());
-        let stop_one = async |name: String, running: Arc<Mutex<RunningConnector>>| {
+        let stop_one = async |name: String, running: Arc<Slot>| {
             let limit = self.worker.abandon_after() * 2;
             let Ok(mut running) = tokio::time::timeout(limit, running.lock()).await else {
                 tracing::error!(connector = name, "the connector was busy for too long and was abandoned");
@@ -142,22 +149,42 @@ impl StandaloneHerder {
         self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, connector: &str) -> Result<Arc<Mutex<RunningConnector>>, HerderError> {
+    fn find(&self, connector: &str) -> Result<Arc<Slot>, HerderError> {
         self.connectors().get(connector).cloned().ok_or_else(|| missing(connector))
     }
 
-    /// Runs work to its end even if nobody waits for it any more: a client that goes away must not leave a
-    /// task half restarted.
-    async fn detached<F>(&self, work: impl FnOnce(Arc<Self>) -> F) -> Result<(), HerderError>
+    /// How long a call into a plugin is waited for by a request that makes it pointless.
+    fn patience(&self) -> Duration {
+        self.worker.config.shutdown_timeout()
+    }
+
+    /// Does something to a connector, to its end even if nobody waits for it any more: a client that goes away must
+    /// not leave a task half restarted.
+    async fn detached<T, F>(&self, name: &str, work: impl FnOnce(Arc<Self>) -> F) -> Result<T, HerderError>
     where
-        F: Future<Output = Result<(), HerderError>> + Send + 'static,
+        T: Send + 'static,
+        F: Future<Output = Result<T, HerderError>> + Send + 'static,
     {
         let this =
             self.this.upgrade().ok_or_else(|| HerderError::Internal("the worker is stopping".to_owned()))?;
-        match tokio::spawn(work(this)).await {
-            Ok(outcome) => outcome,
-            Err(error) => Err(HerderError::Internal(error.to_string())),
+        let working = tokio::spawn(work(this));
+        let limit = if self.worker.config.is_strict() { Duration::MAX } else { CALLERS_PATIENCE };
+        match tokio::time::timeout(limit, working).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Err(HerderError::Internal(error.to_string())),
+            Err(_) => Err(HerderError::Internal(self.busy(name))),
         }
+    }
+
+    /// What keeps a connector busy.
+    fn busy(&self, name: &str) -> String {
+        let doing = self.connectors().get(name).and_then(|slot| slot.doing());
+        let doing =
+            doing.map_or_else(String::new, |(what, since)| format!(", {what} for {} s", since.as_secs()));
+        format!(
+            "Connector {name} is busy{doing}: its plugin does not answer. The request is carried out when it does; GET \
+             /connectors/{name}/status shows the outcome"
+        )
     }
 }
 

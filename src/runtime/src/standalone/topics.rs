@@ -46,7 +46,7 @@ mod tests {
         let herder =
             StandaloneHerder::start(WorkerConfig::parse(&config).unwrap(), plugins, "w:1".to_owned());
         let herder = herder.unwrap();
-        herder.worker.board.add("c", ConfigMap::new(), ConnectorKind::Source, "1");
+        herder.worker.board.put("c", ConfigMap::new(), ConnectorKind::Source, "1");
         herder
     }
 

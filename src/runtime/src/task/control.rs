@@ -57,40 +57,91 @@ impl Counters {
     }
 }
 
+/// What a herder wants of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Running,
+    Paused,
+    Stopped,
+}
+
 /// The task's end of its control: it ends when [`TaskControl::stopped`] does.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskControl {
-    stop: watch::Receiver<bool>,
+    wanted: watch::Receiver<Wanted>,
 }
 
 impl TaskControl {
     /// Waits until the task shall stop. Cancel-safe.
     pub(crate) async fn stopped(&mut self) {
         // An error means that the handle is gone, which also ends the task.
-        let _ = self.stop.wait_for(|stop| *stop).await;
+        let _ = self.wanted.wait_for(|wanted| *wanted == Wanted::Stopped).await;
     }
+
+    /// Waits until the task shall pause or stop; at once, if it shall already. Cancel-safe.
+    pub(crate) async fn interrupted(&mut self) -> Interruption {
+        match self.wanted.wait_for(|wanted| *wanted != Wanted::Running).await.map(|wanted| *wanted) {
+            Ok(Wanted::Paused) => Interruption::Pause,
+            _ => Interruption::Stop,
+        }
+    }
+
+    /// Waits until the task shall no longer pause: `false` if it shall stop. Cancel-safe.
+    pub(crate) async fn resumed(&mut self) -> bool {
+        let wanted = self.wanted.wait_for(|wanted| *wanted != Wanted::Paused).await;
+        wanted.is_ok_and(|wanted| *wanted == Wanted::Running)
+    }
+
+    /// Whether the task shall pause.
+    pub(crate) fn is_paused(&self) -> bool {
+        *self.wanted.borrow() == Wanted::Paused
+    }
+}
+
+/// What a running task shall do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// Do no work, but keep everything, until [`TaskControl::resumed`].
+    Pause,
+    /// End.
+    Stop,
 }
 
 /// The herder's end of a running task.
 #[derive(Debug)]
 pub(crate) struct TaskHandle {
-    stop: watch::Sender<bool>,
+    wanted: watch::Sender<Wanted>,
     join: JoinHandle<()>,
 }
 
 impl TaskHandle {
-    /// Runs a task. `run` must come to its end soon after its control says so.
-    pub(crate) fn spawn<F>(run: impl FnOnce(TaskControl) -> F) -> Self
+    /// Runs a task, paused or not at first. `run` must come to its end soon after its control says so.
+    pub(crate) fn spawn<F>(paused: bool, run: impl FnOnce(TaskControl) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (stop, receiver) = watch::channel(false);
-        Self { stop, join: tokio::spawn(run(TaskControl { stop: receiver })) }
+        let (sender, wanted) = watch::channel(if paused { Wanted::Paused } else { Wanted::Running });
+        Self { wanted: sender, join: tokio::spawn(run(TaskControl { wanted })) }
+    }
+
+    /// Asks the task to pause or to go on, without waiting. Nothing once it was asked to stop.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.want(if paused { Wanted::Paused } else { Wanted::Running });
     }
 
     /// Asks the task to stop, without waiting.
     pub(crate) fn request_stop(&self) {
-        let _ = self.stop.send(true);
+        self.want(Wanted::Stopped);
+    }
+
+    fn want(&self, new: Wanted) {
+        self.wanted.send_if_modified(|wanted| {
+            let changes = *wanted != Wanted::Stopped && *wanted != new;
+            if changes {
+                *wanted = new;
+            }
+            changes
+        });
     }
 
     /// Waits until the task has ended; after `limit` it is abandoned where it is. `false` says that it
@@ -101,5 +152,35 @@ impl TaskHandle {
             self.join.abort();
         }
         ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pauses_end_with_a_stop() {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let task = TaskHandle::spawn(true, |mut control| async move {
+            assert!(control.is_paused());
+            for _ in 0..2 {
+                assert_eq!(control.interrupted().await, Interruption::Pause);
+                tell.send("paused").unwrap();
+                let resumed = control.resumed().await;
+                tell.send(if resumed { "on" } else { "stop" }).unwrap();
+            }
+            control.stopped().await;
+            assert_eq!(control.interrupted().await, Interruption::Stop);
+        });
+        assert_eq!(told.recv().await, Some("paused"));
+        task.set_paused(false);
+        assert_eq!(told.recv().await, Some("on"));
+        task.set_paused(true);
+        assert_eq!(told.recv().await, Some("paused"));
+        task.request_stop();
+        task.set_paused(true);
+        assert_eq!(told.recv().await, Some("stop"));
+        assert!(task.ended(Duration::from_secs(60)).await);
     }
 }

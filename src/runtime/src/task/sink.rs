@@ -9,7 +9,7 @@
 //! Chunks are put one by one. In between, and while one waits for a retry, events of the group are taken but
 //! no records, so that a slow sink keeps its membership and a rebalance is never held up. Mirrors `WorkerSinkTask`.
 
-use super::control::{Counters, TaskControl};
+use super::control::{Counters, Interruption, TaskControl};
 use super::ending::{PLUGIN_STOP, caught, stop_plugin};
 use super::failure::TaskFailure;
 use super::pipeline::Pipeline;
@@ -18,7 +18,7 @@ use super::sink_host::{Host, Request};
 use super::sink_offsets::SinkOffsets;
 use crate::active_topics::TopicNotes;
 use crate::config::connector::{ErrorTolerance, SinkTopics};
-use crate::herder::TaskId;
+use crate::herder::{State, TaskId};
 use crossdock_api::sink::SinkTaskHost;
 use crossdock_api::{
     ConfigMap, ConnectError, ErrorKind, RecordBatch, SinkBatch, SinkTask, SinkTaskContext, TopicPartition,
@@ -58,7 +58,7 @@ pub(crate) struct SinkTaskParts {
 pub(crate) async fn run(
     parts: SinkTaskParts,
     mut control: TaskControl,
-    started: impl FnOnce(),
+    tell: impl Fn(State),
 ) -> Result<(), TaskFailure> {
     let host = Arc::new(Host::new(parts.tolerance, Arc::clone(&parts.counters)));
     let mut runner = Runner {
@@ -76,8 +76,10 @@ pub(crate) async fn run(
     };
     let result = caught(async {
         if runner.start(&mut control).await? {
-            started();
-            runner.work(&mut control).await?;
+            if !control.is_paused() {
+                tell(State::Running);
+            }
+            runner.work(&mut control, &tell).await?;
         }
         Ok(())
     })
@@ -111,7 +113,20 @@ enum Step {
     Failed(TaskFailure),
     Idle,
     Put,
+    /// Pause, or go on.
+    Rest(bool),
     Stop,
+}
+
+/// Waits for what the herder asks for next. Cancel-safe.
+async fn asked(control: &mut TaskControl, resting: bool) -> Step {
+    if resting {
+        return if control.resumed().await { Step::Rest(false) } else { Step::Stop };
+    }
+    match control.interrupted().await {
+        Interruption::Pause => Step::Rest(true),
+        Interruption::Stop => Step::Stop,
+    }
 }
 
 impl Runner {
@@ -136,28 +151,34 @@ impl Runner {
         Ok(true)
     }
 
-    async fn work(&mut self, control: &mut TaskControl) -> Result<(), TaskFailure> {
+    async fn work(&mut self, control: &mut TaskControl, tell: &impl Fn(State)) -> Result<(), TaskFailure> {
         let interval = self.parts.commit_interval.max(Duration::from_millis(1));
         let mut commit = interval_at(Instant::now() + interval, interval);
         commit.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut idle_at = Instant::now() + IDLE_PUT;
+        // Of a paused task the membership goes on, and commits; it is given nothing.
+        let mut resting = false;
         loop {
             let busy = !self.queue.is_empty();
             let put_at = self.retry.map(|(at, _)| at);
             let step = tokio::select! {
                 biased;
-                () = control.stopped() => Step::Stop,
+                step = asked(control, resting) => step,
                 _ = commit.tick() => Step::Commit,
-                event = next_event(&mut self.parts.consumer, busy) => match event {
+                event = next_event(&mut self.parts.consumer, busy || resting) => match event {
                     Ok(event) => Step::Event(event),
                     Err(error) => Step::Failed(error.into()),
                 },
-                () = until(put_at), if busy => Step::Put,
-                () = tokio::time::sleep_until(idle_at), if !busy => Step::Idle,
+                () = until(put_at), if busy && !resting => Step::Put,
+                () = tokio::time::sleep_until(idle_at), if !busy && !resting => Step::Idle,
             };
             let worked = !matches!(step, Step::Commit);
             match step {
                 Step::Stop => return Ok(()),
+                Step::Rest(rest) => {
+                    resting = rest;
+                    tell(if rest { State::Paused } else { State::Running });
+                }
                 Step::Failed(failure) => return Err(failure),
                 Step::Commit => self.commit().await?,
                 Step::Put => self.put_front().await?,

@@ -12,7 +12,7 @@
 //! records and for the producer's space. Mirrors `AbstractWorkerSourceTask` and `WorkerSourceTask`.
 
 use super::acks::Acks;
-use super::control::{Counters, TaskControl};
+use super::control::{Counters, Interruption, TaskControl};
 use super::ending::{caught, stop_plugin};
 use super::failure::TaskFailure;
 use super::pipeline::{BadRecord, Pipeline};
@@ -20,7 +20,7 @@ use super::source_offsets::Token;
 use super::topic_creation;
 use crate::active_topics::TopicNotes;
 use crate::config::connector::{ErrorTolerance, TopicCreation};
-use crate::herder::TaskId;
+use crate::herder::{State, TaskId};
 use crate::offsets::source::SourceOffsetStore;
 use crossdock_api::{
     ConfigMap, ConnectError, ErrorKind, Map, RecordRef, SourceBatch, SourceTask, SourceTaskContext, ValueRef,
@@ -60,7 +60,7 @@ pub(crate) async fn run(
     pipeline: Pipeline,
     parts: SourceTaskParts,
     mut control: TaskControl,
-    started: impl FnOnce(),
+    tell: impl Fn(State),
 ) -> Result<(), TaskFailure> {
     let mut runner = Runner {
         task,
@@ -78,8 +78,10 @@ pub(crate) async fn run(
     };
     let result = caught(async {
         if runner.start(&mut control).await? {
-            started();
-            runner.work(&mut control).await?;
+            if !control.is_paused() {
+                tell(State::Running);
+            }
+            runner.work(&mut control, &tell).await?;
         }
         Ok(())
     })
@@ -152,12 +154,12 @@ impl Runner {
         }
     }
 
-    async fn work(&mut self, control: &mut TaskControl) -> Result<(), TaskFailure> {
+    async fn work(&mut self, control: &mut TaskControl, tell: &impl Fn(State)) -> Result<(), TaskFailure> {
         let interval = self.parts.flush_interval.max(Duration::from_millis(1));
         let mut flush = interval_at(Instant::now() + interval, interval);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let Some((polled, took)) = self.poll(control, &mut flush).await? else { return Ok(()) };
+            let Some((polled, took)) = self.poll(control, &mut flush, tell).await? else { return Ok(()) };
             self.tell_stored().await;
             self.pace.after(took, self.batch.is_empty());
             self.polled(polled)?;
@@ -172,11 +174,12 @@ impl Runner {
     }
 
     /// Polls once, and says how long the poll took; `None` if the task was stopped meanwhile. Offsets are flushed while it waits, and the
-    /// poll goes on: only a stop drops it.
+    /// poll goes on: only a stop drops it; a pause lets it rest.
     async fn poll(
         &mut self,
         control: &mut TaskControl,
         flush: &mut Interval,
+        tell: &impl Fn(State),
     ) -> Result<Option<(Result<(), ConnectError>, Duration)>, TaskFailure> {
         let not_before = self.pace.not_before.take();
         let (task, batch) = (&mut self.task, &mut self.batch);
@@ -191,7 +194,10 @@ impl Runner {
         loop {
             tokio::select! {
                 biased;
-                () = control.stopped() => return Ok(None),
+                asked = control.interrupted() => match asked {
+                    Interruption::Stop => return Ok(None),
+                    Interruption::Pause => rest(&self.parts, &mut self.stored, control, flush, tell).await?,
+                },
                 failure = self.parts.acks.failure() => return Err(failure),
                 _ = flush.tick() => self.stored.extend(store_offsets(&self.parts).await),
                 polled = &mut polling => return Ok(Some(polled)),
@@ -379,6 +385,31 @@ impl Runner {
         .await;
         self.parts.producer.close(Duration::ZERO).await;
         result
+    }
+}
+
+/// Does nothing while the task is paused, but what goes on anyway: what was sent is acknowledged, and its offsets
+/// are stored. Ends with a stop, too.
+async fn rest(
+    parts: &SourceTaskParts,
+    stored: &mut Vec<(Map, Map)>,
+    control: &mut TaskControl,
+    flush: &mut Interval,
+    tell: &impl Fn(State),
+) -> Result<(), TaskFailure> {
+    tell(State::Paused);
+    loop {
+        tokio::select! {
+            biased;
+            resumed = control.resumed() => {
+                if resumed {
+                    tell(State::Running);
+                }
+                return Ok(());
+            }
+            failure = parts.acks.failure() => return Err(failure),
+            _ = flush.tick() => stored.extend(store_offsets(parts).await),
+        }
     }
 }
 
