@@ -79,7 +79,7 @@ impl Worker {
                         tracing::info!("the task has stopped");
                         board.set_task(&id, State::Unassigned, None);
                     }
-                    Ok(Err(failure)) => fail(&board, &id, failure.trace()),
+                    Ok(Err(failure)) => fail(&board, &id, connector.hide(&failure.trace())),
                     Err(panic) => {
                         fail(&board, &id, format!("the plugin panicked: {}", panic_message(&*panic)))
                     }

@@ -1,14 +1,15 @@
 //! The keys that every connector has (`ConnectorConfig`, `SourceConnectorConfig`,
 //! `SinkConnectorConfig`).
 
+use super::providers::Resolved;
 use super::{definition, with_prefix};
 use crossdock_api::registry::PluginKind;
 use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
 use crossdock_client::consumer::JavaPattern;
+use std::sync::Arc;
 
 /// Keys of Connect that are checked but change nothing yet.
 const WITHOUT_EFFECT: &[&str] = &[
-    "config.action.reload",
     "errors.log.include.messages",
     "errors.retry.delay.max.ms",
     "errors.retry.timeout",
@@ -64,6 +65,8 @@ pub struct TopicCreation {
 #[derive(Debug, Clone)]
 pub struct ConnectorConfig {
     raw: ConfigMap,
+    resolved: Option<Arc<Resolved>>,
+    reloads: bool,
     name: String,
     class: String,
     tasks_max: usize,
@@ -107,6 +110,8 @@ impl ConnectorConfig {
         };
         let mut config = Self {
             raw: raw.clone(),
+            resolved: None,
+            reloads: !raw.get("config.action.reload").is_some_and(|v| v.trim().eq_ignore_ascii_case("none")),
             name: parsed.string("name")?.to_owned(),
             class: parsed.string("connector.class")?.to_owned(),
             // At least 1 by its validator.
@@ -137,6 +142,8 @@ impl ConnectorConfig {
             let text = |key: &str| raw.get(key).map_or("", |value| value.trim());
             Self {
                 raw: raw.clone(),
+                resolved: None,
+                reloads: true,
                 name: String::new(),
                 class: text("connector.class").to_owned(),
                 tasks_max: text("tasks.max").parse().unwrap_or(1),
@@ -185,7 +192,35 @@ impl ConnectorConfig {
         warnings
     }
 
-    /// The configuration as it was given.
+    /// Notes what its values come from, for [`Self::given`] and [`Self::hide`].
+    pub(crate) fn resolved_from(mut self, resolved: Resolved) -> Self {
+        self.resolved = Some(Arc::new(resolved));
+        self
+    }
+
+    /// The configuration as it was given, with references to configuration providers: what may be shown.
+    pub(crate) fn given(&self) -> &ConfigMap {
+        self.resolved.as_ref().map_or(&self.raw, |resolved| resolved.given())
+    }
+
+    /// A text without the values that configuration providers gave.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.resolved.as_ref().map_or_else(|| text.to_owned(), |resolved| resolved.hide(text))
+    }
+
+    /// Puts references in the place of values that a task's config has of the connector's.
+    pub(crate) fn restore(&self, task: &mut ConfigMap) {
+        if let Some(resolved) = &self.resolved {
+            resolved.restore(task);
+        }
+    }
+
+    /// `config.action.reload`: whether to restart it when a value from a configuration provider changes.
+    pub fn reloads(&self) -> bool {
+        self.reloads
+    }
+
+    /// The configuration to work with: what references stand for is in their place.
     pub fn raw(&self) -> &ConfigMap {
         &self.raw
     }

@@ -6,6 +6,7 @@
 //! - [`worker`]: the keys of a worker, as [`WorkerConfig`].
 //! - [`connector`]: the keys that every connector has, as [`ConnectorConfig`].
 //! - [`transformer`]: values that configurations take from elsewhere.
+//! - `providers`: where these values are: files, folders, the environment.
 //! - [`overrides`]: which client settings connectors may override.
 //! - [`version_range`]: which versions of plugins are taken.
 //! - `clients`: what producers, consumers and admin clients get from both.
@@ -16,6 +17,7 @@ pub mod definition;
 pub mod file;
 pub mod overrides;
 pub mod properties;
+pub(crate) mod providers;
 pub mod transformer;
 pub mod version_range;
 pub mod worker;

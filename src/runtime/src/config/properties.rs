@@ -27,6 +27,30 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, MalformedEscape> {
     }
 }
 
+/// As [`parse`], of text that was decoded already (`Properties.load` of a reader).
+///
+/// # Errors
+/// See [`MalformedEscape`].
+pub fn parse_text(text: &str) -> Result<Vec<(String, String)>, MalformedEscape> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut escaped = false;
+    for character in text.chars() {
+        if character.is_ascii() {
+            bytes.push(character as u8);
+            escaped = character == '\\' && !escaped;
+            continue;
+        }
+        // A character that is escaped stands for itself; so does the escape that it gets here.
+        if std::mem::take(&mut escaped) {
+            bytes.pop();
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            bytes.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+        }
+    }
+    parse(&bytes)
+}
+
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\x0c')
 }

@@ -1,18 +1,16 @@
 //! The worker's configuration (`WorkerConfig`, `StandaloneConfig`).
 
 use super::overrides::allowlist_key;
+use super::providers::Providers;
 use super::{definition, with_prefix};
 use crossdock_api::config::{ConfigKey, Importance, Validator};
 use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Keys of Connect that are known but change nothing here yet, or have no meaning without a JVM.
 const WITHOUT_EFFECT: &[&str] = &[
-    "admin.listeners",
     "client.dns.lookup",
-    "config.providers",
-    "access.control.allow.methods",
-    "access.control.allow.origin",
     "auto.include.jmx.reporter",
     "metric.reporters",
     "metrics.num.samples",
@@ -20,14 +18,12 @@ const WITHOUT_EFFECT: &[&str] = &[
     "metrics.sample.window.ms",
     "plugin.discovery",
     "plugin.path",
-    "response.http.headers.config",
-    "rest.advertised.listener",
-    "rest.extension.classes",
 ];
 
 /// Prefixes whose keys belong to a component and are checked there.
 const PREFIXES: &[&str] = &[
     "admin.",
+    "admin.listeners.https.",
     "config.providers.",
     "consumer.",
     "header.converter.",
@@ -44,6 +40,7 @@ const PREFIXES: &[&str] = &[
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     raw: ConfigMap,
+    providers: Arc<Providers>,
     strict: bool,
     bootstrap_servers: String,
     key_converter: String,
@@ -73,15 +70,21 @@ impl WorkerConfig {
             .default_null()
             .importance(Importance::High)
             .doc("File that source offsets are kept in. Without it they are in memory and lost at the end.");
-        let own = [broker, file, compatibility_key(), allowlist_key()];
+        let own = [broker, file, compatibility_key(), allowlist_key(), login_config_key(), max_request_key()];
         own.into_iter().fold(definition::standalone(), ConfigDef::define)
     }
 
     /// Parses and checks a configuration.
     ///
     /// # Errors
-    /// The first missing or wrong key.
-    pub fn parse(raw: &ConfigMap) -> Result<Self, ConfigError> {
+    /// The first missing or wrong key, and what a configuration provider cannot read.
+    pub fn parse(given: &ConfigMap) -> Result<Self, ConfigError> {
+        let providers = Arc::new(Providers::of(given)?);
+        let resolved = providers.resolve(given)?;
+        Self::parse_resolved(resolved.config(), providers).map_err(|error| resolved.hide_in(error))
+    }
+
+    fn parse_resolved(raw: &ConfigMap, providers: Arc<Providers>) -> Result<Self, ConfigError> {
         let parsed = Self::definition().parse(raw)?;
         let millis = |key: &str| parsed.long(key).map(|ms| Duration::from_millis(ms.max(0) as u64));
         let listeners = match raw.get("listeners").map(|l| l.trim()) {
@@ -90,6 +93,7 @@ impl WorkerConfig {
         };
         Ok(Self {
             raw: raw.clone(),
+            providers,
             strict: parsed.string(COMPATIBILITY)? == "strict",
             bootstrap_servers: parsed.list("bootstrap.servers")?.join(","),
             key_converter: parsed.string("key.converter")?.to_owned(),
@@ -129,9 +133,14 @@ impl WorkerConfig {
         warnings
     }
 
-    /// The configuration as it was given.
+    /// The configuration as it was given, with what its references stand for.
     pub fn raw(&self) -> &ConfigMap {
         &self.raw
+    }
+
+    /// The configuration providers that connectors may refer to.
+    pub(crate) fn providers(&self) -> &Providers {
+        &self.providers
     }
 
     /// Adds the worker's `crossdock.compatibility` to the config of a component that does not set it.
@@ -229,6 +238,26 @@ fn compatibility_key() -> ConfigKey {
             "What to do where Connect loses or changes data without a word: safe fails the record and says why, \
              strict does as Connect.",
         )
+}
+
+/// Key of the JAAS file, named as the setting of Java that it stands for.
+pub const LOGIN_CONFIG: &str = "java.security.auth.login.config";
+
+/// Key of the largest body of a REST request.
+pub const MAX_REQUEST_BYTES: &str = "crossdock.rest.max.request.bytes";
+
+fn login_config_key() -> ConfigKey {
+    ConfigKey::string(LOGIN_CONFIG).default_null().importance(Importance::Low).doc(
+        "JAAS file with the entry KafkaConnect, for rest.extension.classes; also read out of KAFKA_OPTS.",
+    )
+}
+
+fn max_request_key() -> ConfigKey {
+    ConfigKey::long(MAX_REQUEST_BYTES)
+        .default("1048576")
+        .validator(Validator::AtLeast(1))
+        .importance(Importance::Low)
+        .doc("Largest body of a REST request, in bytes; larger ones are answered with 413.")
 }
 
 fn advertised_port(raw: &ConfigMap) -> Result<Option<u16>, ConfigError> {

@@ -4,6 +4,7 @@ use super::connector::{AnyConnector, Definition, RunningConnector, is_source};
 use super::host::Host;
 use super::slot::Slot;
 use super::{StandaloneHerder, StartError, missing};
+use crate::config::providers::Resolved;
 use crate::config::{ConnectorConfig, clients};
 use crate::guard::caught;
 use crate::herder::{ConnectorInfo, HerderError, TargetState};
@@ -24,13 +25,20 @@ impl StandaloneHerder {
     ///
     /// # Errors
     /// A configuration that is not valid, with the key; a name that is taken.
-    pub async fn add_connector(&self, raw: ConfigMap) -> Result<(), StartError> {
+    pub async fn add_connector(&self, given: ConfigMap) -> Result<(), StartError> {
+        let resolved = self.worker.config.providers().resolve(&given)?;
+        self.add_resolved(resolved.clone()).await.map_err(|error| hidden(error, &resolved))
+    }
+
+    async fn add_resolved(&self, resolved: Resolved) -> Result<(), StartError> {
+        let raw = resolved.config().clone();
         let class = ConnectorConfig::class_of(&raw)?;
         let found = self.worker.plugins.connector(class);
         let plugin = found.map_err(|e| ConfigError::Other(e.to_string()))?.clone();
         let made = AnyConnector::make(&plugin).map_err(StartError::Plugin)?;
         let mut connector = made.ok_or_else(|| ConfigError::Other(format!("{class} is not a connector")))?;
-        let config = Arc::new(ConnectorConfig::parse(&raw, plugin.kind())?);
+        let config = ConnectorConfig::parse(&raw, plugin.kind())?.resolved_from(resolved);
+        let config = Arc::new(config);
         let own = caught(|| connector.as_connector().config_def()).map_err(StartError::Plugin)?;
         own.parse(&raw)?;
         self.validate(&mut connector, &own, &raw).await?;
@@ -146,14 +154,17 @@ impl StandaloneHerder {
     /// What a configuration says, if it is valid: as the worker is strict, also if tasks cannot be made of it.
     async fn definition(&self, name: &str, config: NullableConfig) -> Result<Definition, HerderError> {
         self.validated(&config).await?.accepted()?;
-        let raw: ConfigMap = config.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-        let refused = |reason: String| HerderError::BadRequest(reason);
+        let given: ConfigMap = config.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let resolved = self.worker.config.providers().resolve(&given);
+        let resolved = resolved.map_err(|error| HerderError::BadRequest(error.to_string()))?;
+        let raw = resolved.config().clone();
+        let refused = |reason: String| HerderError::BadRequest(resolved.hide(&reason));
         let class = ConnectorConfig::class_of(&raw).map_err(|error| refused(error.to_string()))?;
         let plugin =
             self.worker.plugins.connector(class).map_err(|error| refused(error.to_string()))?.clone();
         let made = AnyConnector::make(&plugin).map_err(HerderError::Internal)?;
         let mut connector = made.ok_or_else(|| refused(format!("{class} is not a connector")))?;
-        let config = ConnectorConfig::lenient(name, &raw, plugin.kind());
+        let config = ConnectorConfig::lenient(name, &raw, plugin.kind()).resolved_from(resolved.clone());
         let pipeline = match config.defect() {
             Some(defect) => Err(defect.clone()),
             None => Pipeline::build(&self.worker.plugins, &self.worker.config, &config),
@@ -177,7 +188,7 @@ impl StandaloneHerder {
         warnings.extend(pipeline.into_iter().flat_map(|pipeline| pipeline.warnings().iter().cloned()));
         warnings.extend(clients::warnings(&self.worker.config, config, is_source(plugin.kind())));
         for warning in warnings {
-            tracing::warn!(connector = config.name(), "{warning}");
+            tracing::warn!(connector = config.name(), "{}", config.hide(&warning));
         }
     }
 
@@ -266,4 +277,13 @@ impl StandaloneHerder {
 /// That a connector is there, but could not be started.
 fn not_started(name: &str, trace: &str) -> HerderError {
     HerderError::Internal(format!("Failed to transition connector {name} to state STARTED: {trace}"))
+}
+
+/// An error that shows no value of a configuration provider.
+fn hidden(error: StartError, resolved: &Resolved) -> StartError {
+    match error {
+        StartError::Config(error) => StartError::Config(resolved.hide_in(error)),
+        StartError::Plugin(text) => StartError::Plugin(resolved.hide(&text)),
+        error => error,
+    }
 }

@@ -7,7 +7,7 @@ use crate::task::TaskHandle;
 use crate::worker::{PluginTask, Worker};
 use crossdock_api::registry::{Factory, Plugin, PluginKind};
 use crossdock_api::source::Connector;
-use crossdock_api::{ConfigMap, ConnectorContext, SinkConnector, SourceConnector};
+use crossdock_api::{ConfigError, ConfigMap, ConnectorContext, SinkConnector, SourceConnector};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +117,7 @@ impl RunningConnector {
     /// As [`Self::enter_target`].
     pub(super) async fn restart(&mut self) -> Result<(), String> {
         self.stop_connector().await;
+        self.look_up_again();
         self.worker.board.set_connector(self.config.name(), State::Unassigned, None);
         self.enter_target().await
     }
@@ -138,7 +139,7 @@ impl RunningConnector {
     pub(super) fn publish(&mut self) -> Result<(), String> {
         let version = caught(|| self.connector.as_connector().version().to_owned())?;
         let kind = if is_source(self.plugin.kind()) { ConnectorKind::Source } else { ConnectorKind::Sink };
-        self.worker.board.put(self.config.name(), self.config.raw().clone(), kind, &version);
+        self.worker.board.put(self.config.name(), self.config.given().clone(), kind, &version);
         Ok(())
     }
 
@@ -193,8 +194,37 @@ impl RunningConnector {
         }
     }
 
+    /// Asks the configuration providers again. Tasks are not restarted, but get the new values when they are.
+    fn look_up_again(&mut self) {
+        match self.looked_up() {
+            Ok(config) if config.raw() == self.config.raw() => {}
+            Ok(config) => {
+                let old = std::mem::replace(&mut self.config, Arc::new(config));
+                for task in &mut self.task_configs {
+                    old.restore(task);
+                    // What the connector made of other values stays as it is until it is asked for tasks.
+                    if let Ok(resolved) = self.worker.config.providers().resolve(task) {
+                        task.clone_from(resolved.config());
+                    }
+                }
+            }
+            Err(error) => tracing::error!(
+                connector = self.config.name(),
+                "configuration providers cannot be asked again; the values from before are used on: {error}"
+            ),
+        }
+    }
+
+    fn looked_up(&self) -> Result<ConnectorConfig, ConfigError> {
+        let resolved = self.worker.config.providers().resolve(self.config.given())?;
+        let parsed = ConnectorConfig::parse(resolved.config(), self.plugin.kind());
+        parsed.map_err(|error| resolved.hide_in(error)).map(|config| config.resolved_from(resolved))
+    }
+
     fn start_tasks(&mut self) {
-        self.worker.board.set_tasks(self.config.name(), &self.task_configs);
+        let mut shown = self.task_configs.clone();
+        shown.iter_mut().for_each(|config| self.config.restore(config));
+        self.worker.board.set_tasks(self.config.name(), &shown);
         self.tasks = (0..self.task_configs.len()).map(|number| self.start_task(number)).collect();
     }
 
@@ -202,6 +232,7 @@ impl RunningConnector {
         if let Some(handle) = self.tasks.get_mut(number).and_then(Option::take) {
             end(self.task_id(number), handle, self.worker.abandon_after()).await;
         }
+        self.look_up_again();
         let started = self.start_task(number);
         if let Some(task) = self.tasks.get_mut(number) {
             *task = started;
@@ -295,6 +326,7 @@ impl RunningConnector {
     /// Writes the outcome of a call into the connector to the board.
     fn settle<T>(&self, outcome: Result<T, String>, what: &str) -> Result<T, String> {
         let name = self.config.name();
+        let outcome = outcome.map_err(|trace| self.config.hide(&trace));
         match &outcome {
             Ok(_) => self.worker.board.set_connector(name, State::Running, None),
             Err(trace) => {

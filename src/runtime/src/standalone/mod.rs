@@ -10,6 +10,7 @@
 //! - `config`: connectors come, change and go.
 //! - `life`: pauses, stops and restarts.
 //! - `offsets`: what connectors have done, seen and changed.
+//! - `reload`: restarts when values from configuration providers change.
 //! - `read`: what there is and how it does.
 //! - `topics`: the topics that connectors use.
 //! - `validate`: plugins and the checks of configurations.
@@ -22,6 +23,7 @@ mod host;
 mod life;
 mod offsets;
 mod read;
+mod reload;
 mod slot;
 mod topics;
 mod validate;
@@ -118,6 +120,9 @@ impl StandaloneHerder {
             asked: Arc::clone(&asked),
         });
         tokio::spawn(answer(Arc::downgrade(&herder), asked));
+        if let Some(interval) = herder.worker.config.providers().shortest_ttl() {
+            tokio::spawn(reload::watch(Arc::downgrade(&herder), interval));
+        }
         Ok(herder)
     }
 

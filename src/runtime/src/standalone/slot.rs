@@ -23,6 +23,11 @@ impl Slot {
         self.connector.lock().await
     }
 
+    /// As [`Self::lock`] if nobody else has it.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, RunningConnector>> {
+        self.connector.try_lock().ok()
+    }
+
     /// As [`Self::lock`], to do this.
     pub(super) async fn lock_to(&self, what: &'static str) -> MutexGuard<'_, RunningConnector> {
         let connector = self.connector.lock().await;

@@ -4,6 +4,7 @@ use super::StandaloneHerder;
 use crate::herder::HerderError;
 use crate::herder::plugins::{ConfigInfos, ConfigKeyInfo, PluginInfo};
 use crate::validation::{self, Rules, ValidationError};
+use crossdock_api::ConfigMap;
 use crossdock_api::config::NullableConfig;
 
 impl StandaloneHerder {
@@ -31,7 +32,26 @@ impl StandaloneHerder {
             as_connect: self.worker.config.is_strict(),
             guard: &self.guard,
         };
-        validation::validate(&rules, config).await
+        let shows_values = rules.as_connect;
+        let given: ConfigMap =
+            config.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
+        let resolved = rules.worker.providers().resolve(&given);
+        let resolved = resolved.map_err(|error| ValidationError::NoConnector(error.to_string()))?;
+        let mut with_values = config.clone();
+        with_values.extend(resolved.config().iter().map(|(key, value)| (key.clone(), Some(value.clone()))));
+        match validation::validate(&rules, &with_values).await {
+            found if shows_values => found,
+            Ok(mut infos) => {
+                for info in &mut infos.configs {
+                    if let Some(reference) = resolved.reference_at(&info.value.name) {
+                        info.value.value = info.value.value.take().map(|_| reference.to_owned());
+                    }
+                    info.value.errors.iter_mut().for_each(|error| *error = resolved.hide(error));
+                }
+                Ok(infos)
+            }
+            Err(error) => Err(error.map_text(|text| resolved.hide(text))),
+        }
     }
 }
 

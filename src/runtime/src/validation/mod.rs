@@ -56,6 +56,17 @@ pub(crate) enum ValidationError {
     Plugin(String),
 }
 
+impl ValidationError {
+    /// The same error with another text.
+    pub(crate) fn map_text(self, change: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::NoConnector(text) => Self::NoConnector(change(&text)),
+            Self::Override(text) => Self::Override(change(&text)),
+            Self::Plugin(text) => Self::Plugin(change(&text)),
+        }
+    }
+}
+
 /// Checks a configuration.
 ///
 /// # Errors
