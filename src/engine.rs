@@ -2,7 +2,7 @@
 
 use crossdock_api::registry::Plugin;
 use crossdock_api::{ConfigError, ConfigMap, Plugins};
-use crossdock_rest::{BoundRest, Listener, RestConfig, RestError, RestServer};
+use crossdock_rest::{BoundRest, RestConfig, RestError, RestServer};
 use crossdock_runtime::loggers::LogLevels;
 use crossdock_runtime::{Herder, StandaloneHerder, StartError, TaskProgress, WorkerConfig};
 use std::net::SocketAddr;
@@ -173,10 +173,7 @@ fn worker_config(error: ConfigError) -> EngineError {
 }
 
 async fn bind(config: &WorkerConfig, log_levels: Option<Arc<dyn LogLevels>>) -> Result<BoundRest, RestError> {
-    let mut rest = RestConfig::new(Listener::parse_list(config.listeners())?);
-    rest.advertised_host = config.advertised_host().map(str::to_owned);
-    rest.advertised_port = config.advertised_port();
+    let mut rest = RestConfig::of(config)?;
     rest.log_levels = log_levels;
-    rest.as_connect = config.is_strict();
     RestServer::bind(rest).await
 }

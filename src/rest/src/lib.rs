@@ -2,6 +2,8 @@
 //!
 //! # Layout
 //!
+//! - [`config`]: [`RestConfig`], and the worker's keys that it is read from.
+//! - `basic_auth`, `jaas`: who is let in; `cors`: pages of other origins; `response_headers`: headers of all answers.
 //! - [`listeners`]: the `listeners` key, binding, and the address that others are told.
 //! - [`server`]: [`RestServer`], which accepts connections and ends them in time.
 //! - `path`: what is done to a path before it is matched: matrix parameters, trailing slash.
@@ -26,10 +28,14 @@
 //! Keep state of connectors, do what only a herder may decide, panic on any request, or wait without
 //! a limit. A client that sends slowly or too much is cut off.
 
+mod basic_auth;
 mod bodies;
+pub mod config;
 mod connectors;
+mod cors;
 mod errors;
 mod internal;
+mod jaas;
 mod jetty;
 mod json;
 pub mod listeners;
@@ -38,13 +44,15 @@ mod negotiate;
 mod offsets;
 mod path;
 mod plugins;
+mod response_headers;
 mod root;
 pub mod server;
 mod tasks;
 mod topics;
 
-pub use listeners::{Advertised, Listener};
-pub use server::{BoundRest, RestConfig, RestServer};
+pub use config::RestConfig;
+pub use listeners::{Advertised, Listener, Scheme};
+pub use server::{BoundRest, RestServer};
 
 /// Why the REST server cannot start. All of these are for the operator to put right.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +68,7 @@ pub enum RestError {
     EmptyListener,
     /// Not `http://host:port`.
     #[error(
-        "Invalid value {listener} for configuration listeners: {reason}; write http://host:port, or http://:port for all interfaces"
+        "Invalid value {listener} for configuration listeners: {reason}; write http://host:port or https://host:port, without host for all interfaces"
     )]
     Malformed {
         /// The text.
@@ -68,11 +76,52 @@ pub enum RestError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// An `https` listener.
-    #[error("listener {listener}: https is not supported yet; use http and end TLS in front of the worker")]
-    HttpsUnsupported {
-        /// The text.
-        listener: String,
+    /// Keys, certificates or other settings of an https listener.
+    #[error(
+        "listener {listener}: {reason} (as {prefix}ssl.keystore.location and so on, or without {prefix})"
+    )]
+    Tls {
+        /// The listener.
+        listener: Listener,
+        /// What the keys for it begin with.
+        prefix: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An https listener without keys.
+    #[error("listener {listener}: https needs a key and a certificate: set RestConfig::tls")]
+    NoTls {
+        /// The listener.
+        listener: Listener,
+    },
+    /// `rest.advertised.listener`.
+    #[error("rest.advertised.listener must be http or https")]
+    AdvertisedListener,
+    /// `response.http.headers.config`.
+    #[error("Invalid value {rule} for configuration response.http.headers.config: {reason}")]
+    ResponseHeaders {
+        /// The rule.
+        rule: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// `crossdock.rest.max.request.bytes`.
+    #[error("crossdock.rest.max.request.bytes must be a number of bytes")]
+    MaxRequestBytes,
+    /// `rest.extension.classes`.
+    #[error(
+        "rest.extension.classes names {class}, a Java class that cannot be loaded; BasicAuthSecurityRestExtension of \
+         org.apache.kafka.connect.rest.basic.auth.extension is there"
+    )]
+    Extension {
+        /// The class.
+        class: String,
+    },
+    /// The files of names and passwords.
+    #[error("basic authentication cannot be set up: {reason}")]
+    BasicAuth {
+        /// What is wrong.
+        reason: String,
     },
     /// Another process has the port.
     #[error(

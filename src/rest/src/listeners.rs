@@ -13,9 +13,29 @@ use crate::RestError;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 
+/// How a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Without TLS.
+    Http,
+    /// By TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As in URLs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// One URL of the `listeners` key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
+    scheme: Scheme,
     host: Option<String>,
     port: u16,
 }
@@ -23,14 +43,24 @@ pub struct Listener {
 impl Listener {
     /// A listener on `host`, or on all interfaces. Port 0 takes any free port.
     pub fn new(host: Option<&str>, port: u16) -> Self {
-        Self { host: host.map(str::to_owned), port }
+        Self { scheme: Scheme::Http, host: host.map(str::to_owned), port }
+    }
+
+    /// The same place, spoken to by https.
+    pub fn https(self) -> Self {
+        Self { scheme: Scheme::Https, ..self }
+    }
+
+    /// How it speaks.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// Reads the value of `listeners`: URLs with commas between, as `http://:8083` (all interfaces),
-    /// `http://127.0.0.1:0` (a free port), `http://[::1]:8083`.
+    /// `http://127.0.0.1:0` (a free port), `https://[::1]:8443`.
     ///
     /// # Errors
-    /// No URL, an empty one, one that is not `http://host:port`, or https.
+    /// No URL, an empty one, one that is neither `http://host:port` nor `https://host:port`.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, RestError> {
         if text.trim().is_empty() {
             return Err(RestError::NoListener);
@@ -45,18 +75,18 @@ impl Listener {
             return Err(RestError::EmptyListener);
         }
         let (scheme, rest) = text.split_once("://").ok_or_else(|| malformed("it has no protocol"))?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" => {}
-            "https" => return Err(RestError::HttpsUnsupported { listener: text.to_owned() }),
-            _ => return Err(malformed("its protocol is not http")),
-        }
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            _ => return Err(malformed("its protocol is neither http nor https")),
+        };
         let (host, port) = rest.rsplit_once(':').ok_or_else(|| malformed("it has no port"))?;
         let port = port.parse().map_err(|_| malformed("its port is not a number from 0 to 65535"))?;
         let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         if !host.chars().all(|c| c.is_ascii_alphanumeric() || "-%._:".contains(c)) {
             return Err(malformed("its host has characters that no host has"));
         }
-        Ok(Self { host: Some(host.to_owned()).filter(|h| !h.is_empty()), port })
+        Ok(Self { scheme, host: Some(host.to_owned()).filter(|h| !h.is_empty()), port })
     }
 
     /// Opens the port.
@@ -85,7 +115,8 @@ impl Listener {
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}", bracketed(self.host.as_deref().unwrap_or_default()), self.port)
+        let scheme = self.scheme.name();
+        write!(f, "{scheme}://{}:{}", bracketed(self.host.as_deref().unwrap_or_default()), self.port)
     }
 }
 
@@ -116,6 +147,8 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 /// Where others reach this worker's REST API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advertised {
+    /// How it is spoken to.
+    pub scheme: Scheme,
     /// Host name or address, without brackets.
     pub host: String,
     /// Port.
@@ -125,7 +158,7 @@ pub struct Advertised {
 impl Advertised {
     /// `http://host:port/`.
     pub fn url(&self) -> String {
-        format!("http://{}:{}/", bracketed(&self.host), self.port)
+        format!("{}://{}:{}/", self.scheme.name(), bracketed(&self.host), self.port)
     }
 
     /// `host:port`, the `worker_id` in statuses.
@@ -149,7 +182,7 @@ pub fn advertised(
         .filter(given)
         .or_else(|| listener.host.as_deref().filter(of_listener))
         .map_or_else(|| own_address().to_string(), str::to_owned);
-    Advertised { host, port: port_override.unwrap_or_else(|| local.port()) }
+    Advertised { scheme: listener.scheme, host, port: port_override.unwrap_or_else(|| local.port()) }
 }
 
 /// The address that packets to the outside would have as sender; none is sent. Loopback without network.
@@ -174,9 +207,9 @@ mod tests {
     #[test]
     fn lists_as_connect_reads_them() {
         let list =
-            Listener::parse_list("http://:8083, http://127.0.0.1:0,HTTP://[::1]:1,http://a-b.c:2").unwrap();
+            Listener::parse_list("http://:8083, http://127.0.0.1:0,HTTP://[::1]:1,https://a-b.c:2").unwrap();
         let shown: Vec<_> = list.iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["http://:8083", "http://127.0.0.1:0", "http://[::1]:1", "http://a-b.c:2"]);
+        assert_eq!(shown, ["http://:8083", "http://127.0.0.1:0", "http://[::1]:1", "https://a-b.c:2"]);
         assert_eq!(list[0], Listener::new(None, 8083));
         assert_eq!(list[2], Listener::new(Some("::1"), 1));
     }
@@ -191,8 +224,7 @@ mod tests {
         assert_eq!(error(","), "Empty URL found when parsing listeners list.");
         assert_eq!(error("http://a:1, "), "Empty URL found when parsing listeners list.");
         assert!(error("localhost:8083").contains("has no protocol"), "{}", error("localhost:8083"));
-        assert!(error("ftp://x:1").contains("not http"));
-        assert!(error("https://:8443").contains("not supported yet"));
+        assert!(error("ftp://x:1").contains("neither http nor https"));
         assert!(error("http://x").contains("no port"));
         assert!(error("http://x:70000").contains("0 to 65535"));
         assert!(error("http://x:-1").contains("0 to 65535"));

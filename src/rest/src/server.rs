@@ -17,6 +17,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::ALLOW;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
+use crossdock_client::security::TlsServer;
 use crossdock_runtime::Herder;
 use crossdock_runtime::loggers::LogLevels;
 use futures_util::FutureExt;
@@ -25,59 +26,27 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::basic_auth::BasicAuth;
+use crate::config::RestConfig;
+use crate::cors::Cors;
 use crate::errors::{ApiError, bare, bare_because};
-use crate::listeners::{self, Advertised, Listener};
+use crate::listeners::{self, Advertised, Listener, Scheme};
+use crate::response_headers::ResponseHeaders;
 use crate::{RestError, connectors, internal, jetty, loggers, offsets, path, plugins, root, tasks, topics};
 
-/// Largest body of a request.
-const MAX_BODY: u64 = 1024 * 1024;
-/// The same in strict mode: Connect takes what fits into its memory.
-const MAX_BODY_AS_CONNECT: u64 = 64 * 1024 * 1024;
 /// Largest head of a request.
 const MAX_HEAD: usize = 64 * 1024;
-/// How long a client may take to send the head of a request, and may leave a connection idle.
+/// How long a client may take for the TLS handshake, to send the head of a request, and may leave a connection idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections open at the same time, of all listeners; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1000;
 /// Pause after a failed accept, which mostly means that the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Where and how to serve.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RestConfig {
-    /// Where to listen (`listeners`); at least one.
-    pub listeners: Vec<Listener>,
-    /// Host to tell others (`rest.advertised.host.name`).
-    pub advertised_host: Option<String>,
-    /// Port to tell others (`rest.advertised.port`).
-    pub advertised_port: Option<u16>,
-    /// How long requests under way may take once the server is told to end.
-    pub shutdown_timeout: Duration,
-    /// Whether to answer as Connect also where it takes the caller's mistake for its own
-    /// (`crossdock.compatibility=strict`).
-    pub as_connect: bool,
-    /// The levels of the program's loggers, if the REST API may change them.
-    pub log_levels: Option<Arc<dyn LogLevels>>,
-}
-
-impl RestConfig {
-    /// Serves on these listeners, otherwise with the defaults.
-    pub fn new(listeners: Vec<Listener>) -> Self {
-        Self {
-            listeners,
-            advertised_host: None,
-            advertised_port: None,
-            shutdown_timeout: Duration::from_secs(5),
-            as_connect: false,
-            log_levels: None,
-        }
-    }
-}
 
 /// What handlers share.
 #[derive(Clone)]
@@ -94,17 +63,29 @@ pub(crate) struct App {
 /// Ports that are open but not served yet. Clients that connect wait.
 #[derive(Debug)]
 pub struct BoundRest {
-    sockets: Vec<(TcpListener, SocketAddr)>,
+    sockets: Vec<Bound>,
+    admin: Vec<Bound>,
     advertised: Advertised,
-    shutdown_timeout: Duration,
-    as_connect: bool,
-    log_levels: Option<Arc<dyn LogLevels>>,
+    config: RestConfig,
+}
+
+/// An open port.
+#[derive(Debug)]
+struct Bound {
+    socket: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsServer>,
 }
 
 impl BoundRest {
     /// The addresses that are listened on, in the order of the listeners.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().map(|(_, address)| *address).collect()
+        self.sockets.iter().map(|bound| bound.address).collect()
+    }
+
+    /// The addresses of `admin.listeners`, in their order.
+    pub fn admin_addrs(&self) -> Vec<SocketAddr> {
+        self.admin.iter().map(|bound| bound.address).collect()
     }
 
     /// The address to tell others; its [`worker_id`](Advertised::worker_id) goes into statuses.
@@ -114,27 +95,38 @@ impl BoundRest {
 
     /// Answers requests from now on, by what `herder` says. Must be called in a Tokio runtime.
     pub fn serve(self, herder: Arc<dyn Herder>) -> RestServer {
-        let local_addrs = self.local_addrs();
-        let app = App {
-            herder,
-            has_answered: Arc::default(),
-            as_connect: self.as_connect,
-            log_levels: self.log_levels,
-        };
+        let Self { sockets, admin, advertised, config } = self;
+        let local_addrs = sockets.iter().map(|bound| bound.address).collect();
+        let admin_addrs = admin.iter().map(|bound| bound.address).collect();
+        let log_levels = config.log_levels.clone();
+        let app = App { herder, has_answered: Arc::default(), as_connect: config.as_connect, log_levels };
         let (stop, stopped) = watch::channel(false);
-        let as_connect = self.as_connect;
-        let connection = Connection {
-            service: Service { router: router(app), as_connect },
-            stopped,
+        let as_connect = config.as_connect;
+        let connection = |routes, filters| Connection {
+            service: Service { router: finished(routes, app.clone(), config.max_body), filters, as_connect },
+            stopped: stopped.clone(),
             permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-            shutdown_timeout: self.shutdown_timeout,
+            shutdown_timeout: config.shutdown_timeout,
         };
+        let max_body = config.max_body;
+        let (auth, cors, headers) = (config.auth.clone(), config.cors.clone(), config.headers.clone());
+        let filters = Arc::new(Filters { auth, cors, headers, max_body });
+        let routes = match config.admin_listeners {
+            None => routes().merge(admin_routes()),
+            Some(_) => routes(),
+        };
+        let main = connection(routes, filters);
+        // As Connect: neither extensions nor rules for headers apply there.
+        let bare = Filters { auth: None, cors: None, headers: ResponseHeaders::default(), max_body };
+        let of_admin = connection(admin_routes(), Arc::new(bare));
         let mut acceptors = JoinSet::new();
-        for (socket, address) in self.sockets {
-            acceptors.spawn(accept(socket, address, connection.clone()));
+        for (sockets, connection) in [(sockets, main), (admin, of_admin)] {
+            for bound in sockets {
+                acceptors.spawn(accept(bound, connection.clone()));
+            }
         }
-        tracing::info!(url = %self.advertised.url(), addresses = ?local_addrs, "REST server started");
-        RestServer { local_addrs, advertised: self.advertised, stop, acceptors }
+        tracing::info!(url = %advertised.url(), addresses = ?local_addrs, "REST server started");
+        RestServer { local_addrs, admin_addrs, advertised, stop, acceptors }
     }
 }
 
@@ -143,6 +135,7 @@ impl BoundRest {
 #[derive(Debug)]
 pub struct RestServer {
     local_addrs: Vec<SocketAddr>,
+    admin_addrs: Vec<SocketAddr>,
     advertised: Advertised,
     stop: watch::Sender<bool>,
     acceptors: JoinSet<()>,
@@ -154,28 +147,18 @@ impl RestServer {
     /// # Errors
     /// No listener, or one whose port cannot be opened.
     pub async fn bind(config: RestConfig) -> Result<BoundRest, RestError> {
-        let mut sockets = Vec::with_capacity(config.listeners.len());
-        let mut first = None;
-        for listener in &config.listeners {
-            let socket = listener.bind().await?;
-            let local = socket.local_addr().map_err(|source| RestError::Bind {
-                listener: listener.clone(),
-                advice: "check host and port in listeners",
-                source,
-            })?;
-            first.get_or_insert((listener, local));
-            sockets.push((socket, local));
-        }
-        let (listener, local) = first.ok_or(RestError::NoListener)?;
+        let sockets = open(&config.listeners, config.tls.as_ref()).await?;
+        let admin = config.admin_listeners.as_deref().unwrap_or_default();
+        let admin = open(admin, config.admin_tls.as_ref()).await?;
+        let has = |scheme: Scheme| config.listeners.iter().any(|listener| listener.scheme() == scheme);
+        let default = if has(Scheme::Http) { Scheme::Http } else { Scheme::Https };
+        let scheme = config.advertised_scheme.unwrap_or(default);
+        let mut pairs = config.listeners.iter().zip(&sockets);
+        let told = pairs.clone().find(|(listener, _)| listener.scheme() == scheme).or_else(|| pairs.next());
+        let (listener, bound) = told.ok_or(RestError::NoListener)?;
         let (host, port) = (config.advertised_host.as_deref(), config.advertised_port);
-        let advertised = listeners::advertised(listener, local, host, port);
-        Ok(BoundRest {
-            sockets,
-            advertised,
-            shutdown_timeout: config.shutdown_timeout,
-            as_connect: config.as_connect,
-            log_levels: config.log_levels,
-        })
+        let advertised = Advertised { scheme, ..listeners::advertised(listener, bound.address, host, port) };
+        Ok(BoundRest { sockets, admin, advertised, config })
     }
 
     /// [`bind`](Self::bind) and [`serve`](BoundRest::serve).
@@ -189,6 +172,11 @@ impl RestServer {
     /// The addresses that are listened on, in the order of the listeners.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// The addresses of `admin.listeners`, in their order.
+    pub fn admin_addrs(&self) -> &[SocketAddr] {
+        &self.admin_addrs
     }
 
     /// The URL to tell others, `http://host:port/`.
@@ -206,7 +194,27 @@ impl RestServer {
     }
 }
 
-fn router(app: App) -> Router {
+async fn open(listeners: &[Listener], tls: Option<&TlsServer>) -> Result<Vec<Bound>, RestError> {
+    let mut opened = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        let tls = match (listener.scheme(), tls) {
+            (Scheme::Http, _) => None,
+            (Scheme::Https, Some(tls)) => Some(tls.clone()),
+            (Scheme::Https, None) => return Err(RestError::NoTls { listener: listener.clone() }),
+        };
+        let socket = listener.bind().await?;
+        let address = socket.local_addr().map_err(|source| RestError::Bind {
+            listener: listener.clone(),
+            advice: "check host and port in listeners",
+            source,
+        })?;
+        opened.push(Bound { socket, address, tls });
+    }
+    Ok(opened)
+}
+
+/// What everybody may ask.
+fn routes() -> Router<App> {
     Router::new()
         .merge(root::routes())
         .merge(connectors::routes())
@@ -215,25 +223,38 @@ fn router(app: App) -> Router {
         .merge(plugins::routes())
         .merge(offsets::routes())
         .merge(topics::routes())
-        .merge(loggers::routes())
-        .fallback(|| async { bare(StatusCode::NOT_FOUND) })
-        .layer(DefaultBodyLimit::max(max_body(app.as_connect) as usize))
-        .with_state(app)
 }
 
-fn max_body(as_connect: bool) -> u64 {
-    if as_connect { MAX_BODY_AS_CONNECT } else { MAX_BODY }
+/// What is for operators: below `/admin`.
+fn admin_routes() -> Router<App> {
+    Router::new().merge(loggers::routes())
+}
+
+fn finished(routes: Router<App>, app: App, max_body: u64) -> Router {
+    routes
+        .fallback(|| async { bare(StatusCode::NOT_FOUND) })
+        .layer(DefaultBodyLimit::max(usize::try_from(max_body).unwrap_or(usize::MAX)))
+        .with_state(app)
 }
 
 /// Marks requests that are to be answered as Connect does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AsConnect;
 
-/// What answers requests.
+/// Answers requests.
 #[derive(Clone)]
 struct Service {
     router: Router,
+    filters: Arc<Filters>,
     as_connect: bool,
+}
+
+/// What is done before and after the router.
+struct Filters {
+    auth: Option<BasicAuth>,
+    cors: Option<Cors>,
+    headers: ResponseHeaders,
+    max_body: u64,
 }
 
 /// What each connection needs.
@@ -245,7 +266,8 @@ struct Connection {
     shutdown_timeout: Duration,
 }
 
-async fn accept(socket: TcpListener, address: SocketAddr, connection: Connection) {
+async fn accept(bound: Bound, connection: Connection) {
+    let Bound { socket, address, tls } = bound;
     let mut stopped = connection.stopped.clone();
     let mut open = JoinSet::new();
     loop {
@@ -259,9 +281,12 @@ async fn accept(socket: TcpListener, address: SocketAddr, connection: Connection
             Some(_) = open.join_next() => {}
             (accepted, permit) = next => match accepted {
                 Ok((stream, _)) => {
-                    let connection = connection.clone();
+                    let (connection, tls) = (connection.clone(), tls.clone());
                     open.spawn(async move {
-                        connection.run(stream).await;
+                        match tls {
+                            None => connection.run(stream).await,
+                            Some(tls) => connection.run_tls(&tls, stream).await,
+                        }
                         drop(permit);
                     });
                 }
@@ -283,7 +308,19 @@ async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
 }
 
 impl Connection {
-    async fn run(mut self, stream: TcpStream) {
+    async fn run_tls(mut self, tls: &TlsServer, stream: TcpStream) {
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)) => shaken,
+            () = told_to_stop(&mut self.stopped) => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.run(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a REST client could not agree on TLS"),
+            Err(_) => tracing::debug!("a REST client took too long for the TLS handshake"),
+        }
+    }
+
+    async fn run(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let service = self.service;
         let service = service_fn(move |request: Request<Incoming>| {
             let service = service.clone();
@@ -326,22 +363,41 @@ async fn handle(service: Service, request: Request<Body>) -> Response {
 }
 
 async fn route(service: Service, mut request: Request<Body>) -> Response {
-    let Service { router, as_connect } = service;
-    let most = max_body(as_connect);
-    if request.body().size_hint().lower() > most {
-        let message = format!("The body of a request may have at most {most} bytes");
-        return bare_because(StatusCode::PAYLOAD_TOO_LARGE, &message);
-    }
+    let Service { router, filters, as_connect } = service;
     if as_connect {
+        // Before all filters, as there.
         if let Some(refusal) = jetty::refusal(&request) {
             return refusal;
         }
         request.extensions_mut().insert(AsConnect);
     }
-    match path::normalized(request.uri()) {
-        Ok(uri) => *request.uri_mut() = uri,
-        Err(message) => return bare_because(StatusCode::BAD_REQUEST, message),
+    let cross = filters.cors.as_ref().map(|cors| cors.answer(request.method(), request.headers()));
+    let mut response = match filters.refusal(&mut request) {
+        Some(refusal) => refusal,
+        None => routed(router, request).await,
+    };
+    filters.headers.apply(response.headers_mut());
+    response.headers_mut().extend(cross.unwrap_or_default());
+    response
+}
+
+impl Filters {
+    /// Makes a request ready; gives the answer to one that goes no further.
+    fn refusal(&self, request: &mut Request<Body>) -> Option<Response> {
+        let max_body = self.max_body;
+        if request.body().size_hint().lower() > max_body {
+            let message = format!("The body of a request may have at most {max_body} bytes");
+            return Some(bare_because(StatusCode::PAYLOAD_TOO_LARGE, &message));
+        }
+        match path::normalized(request.uri()) {
+            Ok(uri) => *request.uri_mut() = uri,
+            Err(message) => return Some(bare_because(StatusCode::BAD_REQUEST, message)),
+        }
+        self.auth.as_ref()?.refusal(request.method(), request.uri().path(), request.headers())
     }
+}
+
+async fn routed(router: Router, request: Request<Body>) -> Response {
     let mut response = match TowerToHyperService::new(router).call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

@@ -29,6 +29,7 @@ mod tls;
 
 pub(crate) use sasl::{Ready, Sasl, Wire, authenticate, authenticate_version, renew_after};
 pub use secret::Secret;
+pub use tls::TlsServer;
 pub(crate) use tls::{HandshakeError, TlsClient, tls_error};
 
 use crate::error::ConfigError;

@@ -4,6 +4,7 @@
 //!
 //! - [`TlsSettings`]: the keys `ssl.*`; [`TlsClient`]: what they come to.
 //! - `store`: trust stores and key stores; `pem`, `jks`: two of their formats (PKCS12 by `p12-keystore`).
+//! - [`TlsServer`]: the server's side, for listeners of those who use the client.
 //! - `verify`: whether a certificate is to be trusted, as Java decides it.
 //! - `explain`: errors as an operator needs them.
 //!
@@ -16,10 +17,12 @@ mod explain;
 pub(super) mod fuzzing;
 mod jks;
 mod pem;
+mod server;
 mod store;
 mod verify;
 
 pub(crate) use explain::tls_error;
+pub use server::TlsServer;
 
 use super::Secret;
 use crate::config::invalid;
