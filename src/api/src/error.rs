@@ -193,6 +193,11 @@ impl Failures {
         self.failed.is_empty()
     }
 
+    /// The indices of the records that failed, in the order noted.
+    pub fn indices(&self) -> impl Iterator<Item = usize> + '_ {
+        self.failed.iter().map(|(index, _)| *index)
+    }
+
     /// Takes all failures, in the order noted.
     pub fn take(&mut self) -> Vec<(usize, ConnectError)> {
         std::mem::take(&mut self.failed)

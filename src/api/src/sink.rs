@@ -4,6 +4,7 @@ use crate::config::ConfigMap;
 use crate::source::Connector;
 use crate::{ConnectError, RecordBatch, RecordRef};
 use async_trait::async_trait;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -101,12 +102,24 @@ pub trait SinkTask: Send {
 #[derive(Debug, Clone, Default)]
 pub struct SinkBatch {
     records: Arc<RecordBatch>,
+    origin: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl SinkBatch {
     /// A batch of `records`, for hosts.
     pub fn new(records: RecordBatch) -> Self {
-        Self { records: Arc::new(records) }
+        Self { records: Arc::new(records), origin: None }
+    }
+
+    /// The batch with what its host needs to know of where it is from, for hosts.
+    #[must_use]
+    pub fn with_origin(self, origin: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// What [`SinkBatch::with_origin`] set, if it is of that type; for hosts.
+    pub fn origin<T: Any>(&self) -> Option<&T> {
+        self.origin.as_ref()?.downcast_ref()
     }
 
     /// The records in order, those that transforms dropped left out.

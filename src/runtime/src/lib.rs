@@ -7,6 +7,7 @@
 //! - [`standalone`]: [`StandaloneHerder`], a worker that runs alone.
 //! - `worker`: makes connectors and tasks from plugins, and runs them.
 //! - `task`: one source or sink task at work: poll or fetch, pipeline, offsets.
+//! - `errors`: records that cannot be handled.
 //! - [`offsets`]: where source offsets are stored.
 //! - `validation`: what is known of a configuration before it runs.
 //! - `guard`: calls into connectors, made safe.
@@ -30,6 +31,7 @@
 mod active_topics;
 mod board;
 pub mod config;
+mod errors;
 mod guard;
 pub mod herder;
 pub mod loggers;

@@ -6,6 +6,7 @@
 use crate::board::Board;
 use crate::config::overrides::OverridePolicy;
 use crate::config::{ConnectorConfig, WorkerConfig, clients};
+use crate::errors::ErrorHandler;
 use crate::guard::panic_message;
 use crate::herder::{State, TaskId};
 use crate::offsets::source::SourceOffsetStore;
@@ -96,7 +97,7 @@ impl Worker {
         config: ConfigMap,
         task: PluginTask,
         counters: Arc<Counters>,
-        control: TaskControl,
+        mut control: TaskControl,
     ) -> Result<(), TaskFailure> {
         let board = Arc::clone(&self.board);
         let tell = {
@@ -106,14 +107,19 @@ impl Worker {
                 board.set_task(&id, state, None);
             }
         };
+        let errors = ErrorHandler::new(id.clone(), &self.config, connector, Arc::clone(&counters));
+        let errors = tokio::select! {
+            errors = errors.with_dead_letters(&self.config, connector) => Arc::new(errors?),
+            () = control.stopped() => return Ok(()),
+        };
         match task {
             PluginTask::Source(task) => {
-                let parts = self.source_parts(id, connector, config, counters)?;
+                let parts = self.source_parts(id, connector, config, counters, errors)?;
                 let pipeline = Pipeline::build(&self.plugins, &self.config, connector)?;
                 source::run(task, pipeline, parts, control, tell).await
             }
             PluginTask::Sink(task) => {
-                let parts = self.sink_parts(id, connector, config, task, counters)?;
+                let parts = self.sink_parts(id, connector, config, task, counters, errors)?;
                 sink::run(parts, control, tell).await
             }
         }
@@ -125,6 +131,7 @@ impl Worker {
         connector: &ConnectorConfig,
         config: ConfigMap,
         counters: Arc<Counters>,
+        errors: Arc<ErrorHandler>,
     ) -> Result<SourceTaskParts, TaskFailure> {
         let settings = clients::producer(&self.config, connector, &id);
         let cluster = cluster(&settings)?;
@@ -135,7 +142,7 @@ impl Worker {
         Ok(SourceTaskParts {
             store: self.source_offsets(connector.name()),
             topic_creation: creation.cloned(),
-            tolerance: connector.tolerance(),
+            errors,
             flush_interval: self.config.offset_flush_interval(),
             flush_timeout: self.config.offset_flush_timeout(),
             shutdown_timeout: self.config.shutdown_timeout(),
@@ -155,6 +162,7 @@ impl Worker {
         config: ConfigMap,
         task: Box<dyn SinkTask>,
         counters: Arc<Counters>,
+        errors: Arc<ErrorHandler>,
     ) -> Result<SinkTaskParts, TaskFailure> {
         let settings = clients::consumer(&self.config, connector, &id);
         let consumer_config = ConsumerConfig::from_map(&settings)?;
@@ -166,7 +174,7 @@ impl Worker {
             consumer: Consumer::start(cluster(&settings)?, consumer_config),
             topics: connector.topics().clone(),
             max_put,
-            tolerance: connector.tolerance(),
+            errors,
             commit_interval: self.config.offset_flush_interval(),
             shutdown_timeout: self.config.shutdown_timeout(),
             id,

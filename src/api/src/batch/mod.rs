@@ -245,6 +245,24 @@ impl RecordBatch {
         }
     }
 
+    /// Does something to the record at `index` alone, by what works on whole batches: the others count as
+    /// dropped meanwhile. `work` must neither add records nor compact the batch.
+    pub fn isolate<R>(&mut self, index: usize, work: impl FnOnce(&mut Self) -> R) -> R {
+        let others = self.rows.iter_mut().enumerate().filter(|(at, row)| *at != index && !row.dropped);
+        let hide = |(at, row): (usize, &mut Row)| {
+            row.dropped = true;
+            at
+        };
+        let hidden: Vec<usize> = others.map(hide).collect();
+        let done = work(self);
+        for at in hidden {
+            if let Some(row) = self.rows.get_mut(at) {
+                row.dropped = false;
+            }
+        }
+        done
+    }
+
     /// Number of records that were dropped since the last compaction.
     pub fn dropped(&self) -> usize {
         self.dropped

@@ -148,3 +148,21 @@ proptest! {
         for (record, text) in batch.iter().zip(&refs) { prop_assert_eq!(record.value().as_str(), Some(*text)); }
     }
 }
+
+#[test]
+fn a_record_is_worked_on_alone() {
+    let mut batch = RecordBatch::new();
+    let topic = batch.topic("t");
+    for value in ["a", "b", "c"] {
+        batch.record(topic).value(Some(Schema::string()), value).finish().unwrap();
+    }
+    batch.drop_record(0);
+    let seen = batch.isolate(1, |batch| {
+        let seen: Vec<usize> = batch.iter_indexed().map(|(index, _)| index).collect();
+        batch.drop_record(1);
+        seen
+    });
+    assert_eq!(seen, [1]);
+    assert_eq!(batch.iter_indexed().map(|(index, _)| index).collect::<Vec<_>>(), [2]);
+    assert_eq!(batch.dropped(), 2);
+}

@@ -60,6 +60,35 @@ pub(crate) fn producer(worker: &WorkerConfig, connector: &ConnectorConfig, task:
     config
 }
 
+/// The producer of the dead letter queue of a sink task: with the connector's overrides, as Connect has it.
+pub(crate) fn dead_letter_producer(
+    worker: &WorkerConfig,
+    connector: &ConnectorConfig,
+    task: &TaskId,
+) -> ConfigMap {
+    let mut config = producer(worker, connector, task);
+    if !set_by_user(worker, connector, "client.id") {
+        set(&mut config, "client.id", &format!("connector-dlq-producer-{task}"));
+    }
+    config
+}
+
+fn set_by_user(worker: &WorkerConfig, connector: &ConnectorConfig, key: &str) -> bool {
+    worker.raw().contains_key(&format!("producer.{key}"))
+        || connector.raw().contains_key(&format!("producer.override.{key}"))
+}
+
+/// The admin client that makes the topic of a dead letter queue.
+pub(crate) fn dead_letter_admin(
+    worker: &WorkerConfig,
+    connector: &ConnectorConfig,
+    task: &TaskId,
+) -> ConfigMap {
+    let mut config = admin(worker, connector);
+    set(&mut config, "client.id", &format!("connector-dlq-adminclient-{task}"));
+    config
+}
+
 /// The consumer of a sink task.
 pub(crate) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task: &TaskId) -> ConfigMap {
     let mut config = base(worker, format!("connector-consumer-{task}"));

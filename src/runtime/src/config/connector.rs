@@ -3,19 +3,14 @@
 
 use super::providers::Resolved;
 use super::{definition, with_prefix};
+use crate::errors::Retry;
 use crossdock_api::registry::PluginKind;
-use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
+use crossdock_api::{ConfigDef, ConfigError, ConfigMap, ParsedConfig};
 use crossdock_client::consumer::JavaPattern;
 use std::sync::Arc;
 
 /// Keys of Connect that are checked but change nothing yet.
-const WITHOUT_EFFECT: &[&str] = &[
-    "errors.log.include.messages",
-    "errors.retry.delay.max.ms",
-    "errors.retry.timeout",
-    "offsets.storage.topic",
-    "transaction.boundary.interval.ms",
-];
+const WITHOUT_EFFECT: &[&str] = &["offsets.storage.topic", "transaction.boundary.interval.ms"];
 
 /// What to do about records that cannot be handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +56,17 @@ pub struct TopicCreation {
     pub configs: ConfigMap,
 }
 
+/// Where a sink sends records that cannot be handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterQueue {
+    /// `errors.deadletterqueue.topic.name`.
+    pub topic: String,
+    /// `errors.deadletterqueue.topic.replication.factor`, if the topic has to be created.
+    pub replication_factor: i16,
+    /// `errors.deadletterqueue.context.headers.enable`.
+    pub context_headers: bool,
+}
+
 /// The common part of a connector's configuration after parsing.
 #[derive(Debug, Clone)]
 pub struct ConnectorConfig {
@@ -73,6 +79,9 @@ pub struct ConnectorConfig {
     enforces_tasks_max: bool,
     tolerance: ErrorTolerance,
     log_errors: bool,
+    log_messages: bool,
+    retry: Retry,
+    dead_letter_queue: Option<DeadLetterQueue>,
     transforms: Vec<TransformConfig>,
     topics: SinkTopics,
     topic_creation: Option<TopicCreation>,
@@ -119,13 +128,22 @@ impl ConnectorConfig {
             enforces_tasks_max: parsed.boolean("tasks.max.enforce")?,
             tolerance,
             log_errors: parsed.boolean("errors.log.enable")?,
+            log_messages: parsed.boolean("errors.log.include.messages")?,
+            retry: Retry::new(
+                parsed.long("errors.retry.timeout")?,
+                parsed.long("errors.retry.delay.max.ms")?,
+            ),
+            dead_letter_queue: None,
             transforms: parse_transforms(raw, parsed.list("transforms")?, parsed.list("predicates")?)?,
             topics: SinkTopics::Named(Vec::new()),
             topic_creation: None,
             defect: None,
         };
         match kind {
-            PluginKind::Sink => config.topics = sink_topics(raw)?,
+            PluginKind::Sink => {
+                config.topics = sink_topics(raw)?;
+                config.dead_letter_queue = dead_letter_queue(&parsed)?;
+            }
             PluginKind::Source => {
                 refuse_exactly_once(raw)?;
                 config.topic_creation = parse_topic_creation(raw)?;
@@ -150,6 +168,9 @@ impl ConnectorConfig {
                 enforces_tasks_max: !text("tasks.max.enforce").eq_ignore_ascii_case("false"),
                 tolerance: ErrorTolerance::None,
                 log_errors: false,
+                log_messages: false,
+                retry: Retry::new(0, 0),
+                dead_letter_queue: None,
                 transforms: Vec::new(),
                 topics: SinkTopics::Named(Vec::new()),
                 topic_creation: None,
@@ -255,6 +276,21 @@ impl ConnectorConfig {
         self.log_errors
     }
 
+    /// `errors.log.include.messages`.
+    pub fn log_messages(&self) -> bool {
+        self.log_messages
+    }
+
+    /// `errors.retry.timeout` and `errors.retry.delay.max.ms`.
+    pub(crate) fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// The dead letter queue of a sink, if it has one.
+    pub fn dead_letter_queue(&self) -> Option<&DeadLetterQueue> {
+        self.dead_letter_queue.as_ref()
+    }
+
     /// The transforms in order.
     pub fn transforms(&self) -> &[TransformConfig] {
         &self.transforms
@@ -277,13 +313,22 @@ impl ConnectorConfig {
     }
 }
 
-fn sink_topics(raw: &ConfigMap) -> Result<SinkTopics, ConfigError> {
-    const QUEUE: &str = "errors.deadletterqueue.topic.name";
-    let keys = definition::check_sink(raw)?;
-    if keys.has_dead_letter_queue {
-        let reason = "a dead letter queue is not supported in this version; remove the key to go without";
-        return Err(ConfigError::invalid(QUEUE, raw.get(QUEUE).map_or("", |v| v.trim()), reason));
+fn dead_letter_queue(parsed: &ParsedConfig) -> Result<Option<DeadLetterQueue>, ConfigError> {
+    let topic = parsed.string("errors.deadletterqueue.topic.name")?;
+    if topic.is_empty() {
+        return Ok(None);
     }
+    // It fits: the key is a SHORT.
+    let factor = parsed.int("errors.deadletterqueue.topic.replication.factor")?;
+    Ok(Some(DeadLetterQueue {
+        topic: topic.to_owned(),
+        replication_factor: i16::try_from(factor).unwrap_or(i16::MAX),
+        context_headers: parsed.boolean("errors.deadletterqueue.context.headers.enable")?,
+    }))
+}
+
+fn sink_topics(raw: &ConfigMap) -> Result<SinkTopics, ConfigError> {
+    let keys = definition::check_sink(raw)?;
     if !keys.has_topics {
         let pattern = raw.get("topics.regex").map_or("", |v| v.trim());
         return match JavaPattern::new(pattern) {
@@ -388,9 +433,8 @@ mod tests {
         let error = |pairs| ConnectorConfig::parse(&map(pairs), PluginKind::Sink).unwrap_err().to_string();
         assert!(error(&[]).contains("Must configure one of topics"));
         assert!(error(&[("topics", "a"), ("topics.regex", "b")]).contains("mutually exclusive"));
-        assert!(
-            error(&[("topics", "a"), ("errors.deadletterqueue.topic.name", "d")]).contains("dead letter")
-        );
+        let own_queue = error(&[("topics", "d"), ("errors.deadletterqueue.topic.name", "d")]);
+        assert!(own_queue.contains("DLQ topic 'd'"), "{own_queue}");
         let config = ConnectorConfig::parse(&map(&[("topics", "b, a,b")]), PluginKind::Sink).unwrap();
         assert!(matches!(config.topics(), SinkTopics::Named(names) if names == &["a", "b"]));
         let regex = ConnectorConfig::parse(&map(&[("topics.regex", "orders-.*")]), PluginKind::Sink).unwrap();

@@ -1,5 +1,6 @@
 //! Why a task ended.
 
+use crate::errors::Failed;
 use crate::guard::panic_message;
 use crossdock_api::{ConfigError, ConnectError};
 use crossdock_client::producer::{AppendError, MetadataError};
@@ -28,6 +29,13 @@ pub(crate) enum TaskFailure {
          producer.<key> on the worker"
     )]
     Append { place: String, source: AppendError },
+    #[error(
+        "a record that could not be handled was not taken by the dead letter queue {topic}: {reason}; its offset is not \
+         committed"
+    )]
+    DeadLetter { topic: String, reason: String },
+    #[error("Could not initialize dead letter queue with topic={topic}: {source}")]
+    DeadLetterTopic { topic: String, source: ClientError },
     #[error("the plugin panicked: {message}")]
     Panic { message: String },
     #[error("a converter left a value of {class} where bytes are expected: report this to its author")]
@@ -44,6 +52,11 @@ impl TaskFailure {
         move |source| Self::Plugin { during, source }
     }
 
+    /// For a record that could not be handled, and that is not skipped.
+    pub(crate) fn record(failed: Failed, place: String) -> Self {
+        Self::Record { stage: failed.part, place, source: failed.error }
+    }
+
     /// For what `catch_unwind` gives.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         Self::Panic { message: panic_message(panic) }
@@ -55,7 +68,7 @@ impl TaskFailure {
         let mut cause = match self {
             // Their text is part of this error's own.
             Self::Plugin { source, .. } | Self::Record { source, .. } => std::error::Error::source(source),
-            Self::Client(source) => std::error::Error::source(source),
+            Self::Client(source) | Self::DeadLetterTopic { source, .. } => std::error::Error::source(source),
             Self::Consumer(source) => std::error::Error::source(source),
             _ => None,
         };

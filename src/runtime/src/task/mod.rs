@@ -20,7 +20,7 @@ mod sink_host;
 pub(crate) mod sink_offsets;
 pub(crate) mod source;
 pub(crate) mod source_offsets;
-mod topic_creation;
+pub(crate) mod topic_creation;
 
 pub use control::Counters;
 pub(crate) use control::TaskHandle;

@@ -17,7 +17,8 @@ use super::sink_chunk::{Chunk, Filling, PutSize};
 use super::sink_host::{Host, Request};
 use super::sink_offsets::SinkOffsets;
 use crate::active_topics::TopicNotes;
-use crate::config::connector::{ErrorTolerance, SinkTopics};
+use crate::config::connector::SinkTopics;
+use crate::errors::{ErrorHandler, Origin, Originals};
 use crate::herder::{State, TaskId};
 use crossdock_api::sink::SinkTaskHost;
 use crossdock_api::{
@@ -47,7 +48,7 @@ pub(crate) struct SinkTaskParts {
     pub(crate) topics: SinkTopics,
     /// Most records of a put; it follows what puts take if `None`.
     pub(crate) max_put: Option<usize>,
-    pub(crate) tolerance: ErrorTolerance,
+    pub(crate) errors: Arc<ErrorHandler>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) commit_interval: Duration,
     pub(crate) shutdown_timeout: Duration,
@@ -60,7 +61,7 @@ pub(crate) async fn run(
     mut control: TaskControl,
     tell: impl Fn(State),
 ) -> Result<(), TaskFailure> {
-    let host = Arc::new(Host::new(parts.tolerance, Arc::clone(&parts.counters)));
+    let host = Arc::new(Host::new(Arc::clone(&parts.errors)));
     let mut runner = Runner {
         put_size: PutSize::new(parts.max_put),
         parts,
@@ -182,6 +183,15 @@ impl Runner {
                 Step::Failed(failure) => return Err(failure),
                 Step::Commit => self.commit().await?,
                 Step::Put => self.put_front().await?,
+                Step::Event(ConsumerEvent::Records(fetched)) => {
+                    // What waits for a retry or for the dead letter queue must not hold up a stop: it is read again.
+                    tokio::select! {
+                        biased;
+                        taken = self.take(&fetched) => taken?,
+                        () = control.stopped() => return Ok(()),
+                    }
+                    self.put_front().await?;
+                }
                 Step::Event(event) => self.event(event).await?,
                 Step::Idle => self.put_nothing().await?,
             }
@@ -196,10 +206,6 @@ impl Runner {
 
     async fn event(&mut self, event: ConsumerEvent) -> Result<(), TaskFailure> {
         match event {
-            ConsumerEvent::Records(fetched) => {
-                self.take(&fetched)?;
-                self.put_front().await
-            }
             ConsumerEvent::Assigned(partitions) => {
                 let partitions = from_client(&partitions);
                 self.paused.retain(|p| partitions.contains(p));
@@ -232,13 +238,12 @@ impl Runner {
     }
 
     /// Makes chunks of what was fetched, through the pipeline.
-    fn take(&mut self, fetched: &FetchedRecords) -> Result<(), TaskFailure> {
+    async fn take(&mut self, fetched: &FetchedRecords) -> Result<(), TaskFailure> {
         let partition = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
         let mut chunk = Filling::new(std::mem::take(&mut self.spare), &fetched.topic);
         for batch in fetched.batches.iter().filter(|batch| !batch.header().is_control()) {
             let header = batch.header();
             let bytes = batch.records_bytes().map_err(|e| unreadable(&partition, header.base_offset, &e))?;
-            let append_time = header.timestamp_type() == crossdock_wire::TimestampType::LogAppendTime;
             for record in crossdock_wire::Records::new(header, &bytes) {
                 let record = record.map_err(|e| unreadable(&partition, header.base_offset, &e))?;
                 if record.offset < fetched.start_offset {
@@ -247,10 +252,10 @@ impl Runner {
                 if chunk.batch.len() >= self.put_size.records() {
                     let next = Filling::new(RecordBatch::new(), &fetched.topic);
                     let full = std::mem::replace(&mut chunk, next);
-                    self.enqueue(full, &partition, record.offset);
+                    self.enqueue(full, &partition, record.offset).await?;
                 }
                 let offset = record.offset;
-                let pushed = chunk.push(&bytes, &partition, append_time, record);
+                let pushed = chunk.push(header, &bytes, &partition, record);
                 pushed.map_err(|source| TaskFailure::Record {
                     stage: "fetch".to_owned(),
                     place: place(&partition, offset),
@@ -259,25 +264,32 @@ impl Runner {
             }
             chunk.slab = None;
         }
-        self.enqueue(chunk, &partition, fetched.next_offset);
-        Ok(())
+        self.enqueue(chunk, &partition, fetched.next_offset).await
     }
 
-    fn enqueue(&mut self, filling: Filling, partition: &TopicPartition, next_offset: i64) {
+    async fn enqueue(
+        &mut self,
+        filling: Filling,
+        partition: &TopicPartition,
+        next_offset: i64,
+    ) -> Result<(), TaskFailure> {
         if self.queue.iter().any(|chunk| chunk.bad.is_some()) {
             // The task ends before it would come to these.
-            return;
+            return Ok(());
         }
+        let parts = &mut self.parts;
         let mut batch = filling.batch;
-        let processed = self.parts.pipeline.parse(&mut batch);
-        self.parts.counters.add_skipped(processed.skipped);
+        let originals = Originals::new(partition.clone(), filling.parts);
+        let failed = parts.pipeline.parse(&mut batch, &parts.errors).await;
+        let bad = parts.errors.report(failed, Origin::Kafka(&originals)).await?;
         self.queue.push_back(Chunk {
             partition: partition.clone(),
-            records: SinkBatch::new(batch),
+            records: SinkBatch::new(batch).with_origin(Arc::new(originals)),
             bytes: filling.bytes,
-            next_offset: processed.bad.as_ref().map_or(next_offset, |bad| bad.offset),
-            bad: processed.bad,
+            next_offset: bad.as_ref().map_or(next_offset, |bad| bad.offset),
+            bad,
         });
+        Ok(())
     }
 
     /// Puts the front of the queue. One at a time, so that the group, a commit and a stop have their turn
@@ -320,11 +332,7 @@ impl Runner {
         }
         match chunk.bad {
             None => Ok(()),
-            Some(bad) => Err(TaskFailure::Record {
-                stage: bad.stage,
-                place: place(&chunk.partition, chunk.next_offset),
-                source: bad.error,
-            }),
+            Some(bad) => Err(TaskFailure::record(bad, place(&chunk.partition, chunk.next_offset))),
         }
     }
 
@@ -382,6 +390,8 @@ impl Runner {
             }
             Err(error) => return Err(TaskFailure::plugin("making records safe before a commit")(error)),
         };
+        // An offset is only committed when a bad record before it is safe, too.
+        self.parts.errors.settled().await?;
         let (allowed, refused) = self.offsets.allowed(offered);
         for (partition, offset) in refused {
             tracing::warn!(%partition, offset, "the sink offered an offset that it was not given; it is not committed");
@@ -417,11 +427,16 @@ impl Runner {
         closed.map_err(TaskFailure::plugin("closing partitions"))
     }
 
+    async fn last_commit(&mut self) -> Result<(), TaskFailure> {
+        self.commit().await?;
+        self.parts.errors.settled().await
+    }
+
     /// Ends the task: commits what was put, closes, stops the plugin, leaves the group.
     async fn finish(mut self, mut result: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
         // Something is kept for the plugin and for leaving the group.
         let limit = self.parts.shutdown_timeout.mul_f64(0.8);
-        match tokio::time::timeout(limit, caught(self.commit())).await {
+        match tokio::time::timeout(limit, caught(self.last_commit())).await {
             // After a failure this is only what follows from it.
             Ok(committed) => result = result.and(committed),
             Err(_) => {

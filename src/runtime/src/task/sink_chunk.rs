@@ -1,8 +1,9 @@
 //! Records of one partition on their way from a fetch to a put.
 
-use super::pipeline::BadRecord;
+use crate::errors::Failed;
 use crossdock_api::batch::{FetchedRecord, TimestampType};
 use crossdock_api::{ConnectError, RecordBatch, SinkBatch, TopicPartition};
+use crossdock_wire::BatchHeader;
 use std::time::Duration;
 
 /// Records of one partition that are to be put together.
@@ -13,7 +14,7 @@ pub(super) struct Chunk {
     /// One past the last record, also of those that were skipped.
     pub(super) next_offset: i64,
     /// The record after the chunk that ends the task.
-    pub(super) bad: Option<BadRecord>,
+    pub(super) bad: Option<Failed>,
 }
 
 /// How many records a put gets. A fixed number, or one that follows what puts take: quick ones grow it so
@@ -58,26 +59,31 @@ pub(super) struct Filling {
     pub(super) topic: crossdock_api::TopicId,
     pub(super) slab: Option<crossdock_api::SlabId>,
     pub(super) bytes: u64,
+    /// The batches that the records are from, for finding them again as they came.
+    pub(super) parts: Vec<(BatchHeader, bytes::Bytes)>,
 }
 
 impl Filling {
     pub(super) fn new(mut batch: RecordBatch, topic: &str) -> Self {
         batch.clear();
         let topic = batch.topic(topic);
-        Self { batch, topic, slab: None, bytes: 0 }
+        Self { batch, topic, slab: None, bytes: 0, parts: Vec::new() }
     }
 
     /// Adds a record that lies in `bytes`, which becomes a slab at the first one.
     pub(super) fn push(
         &mut self,
+        header: &BatchHeader,
         bytes: &bytes::Bytes,
         partition: &TopicPartition,
-        append_time: bool,
         record: crossdock_wire::RecordView<'_>,
     ) -> Result<(), ConnectError> {
         let slab = match self.slab {
             Some(slab) => slab,
-            None => *self.slab.insert(self.batch.adopt(bytes.clone())?),
+            None => {
+                self.parts.push((*header, bytes.clone()));
+                *self.slab.insert(self.batch.adopt(bytes.clone())?)
+            }
         };
         let (key, value) = (record.key, record.value);
         self.bytes += (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
@@ -86,10 +92,9 @@ impl Filling {
             partition: partition.partition,
             offset: record.offset,
             timestamp: record.timestamp,
-            timestamp_type: if append_time {
-                TimestampType::LogAppendTime
-            } else {
-                TimestampType::CreateTime
+            timestamp_type: match header.timestamp_type() {
+                crossdock_wire::TimestampType::CreateTime => TimestampType::CreateTime,
+                crossdock_wire::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
             },
             slab,
             key,

@@ -1,12 +1,15 @@
 //! What a sink task asks of its runner through its context.
 
-use super::control::Counters;
 use crate::config::connector::ErrorTolerance;
+use crate::errors::{ErrorHandler, Failed, Origin, Originals, Stage};
 use async_trait::async_trait;
 use crossdock_api::sink::SinkTaskHost;
 use crossdock_api::{ConnectError, OffsetMap, SinkBatch, TopicPartition};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// The class that Connect names for records that a task reported.
+const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
 
 /// One thing that the task asked for through its context.
 #[derive(Debug)]
@@ -21,13 +24,12 @@ pub(super) enum Request {
 /// Keeps what a task asks for, in order, until its runner answers it after the current call.
 pub(super) struct Host {
     requests: Mutex<Vec<Request>>,
-    tolerance: ErrorTolerance,
-    counters: Arc<Counters>,
+    errors: Arc<ErrorHandler>,
 }
 
 impl Host {
-    pub(super) fn new(tolerance: ErrorTolerance, counters: Arc<Counters>) -> Self {
-        Self { requests: Mutex::default(), tolerance, counters }
+    pub(super) fn new(errors: Arc<ErrorHandler>) -> Self {
+        Self { requests: Mutex::default(), errors }
     }
 
     /// Takes all requests since the last call.
@@ -71,19 +73,27 @@ impl SinkTaskHost for Host {
     }
 
     async fn report(&self, batch: &SinkBatch, index: usize, error: ConnectError) -> Result<(), ConnectError> {
-        if self.tolerance == ErrorTolerance::None {
+        let (Some(record), Some(originals)) = (batch.get(index), batch.origin::<Originals>()) else {
             return Err(error);
+        };
+        let failed = Failed {
+            index,
+            ordinal: record.ordinal(),
+            offset: record.offset(),
+            stage: Stage::TaskPut,
+            part: "sink".to_owned(),
+            class: SINK_TASK.to_owned(),
+            error,
+            text: None,
+        };
+        match self.errors.report(vec![failed], Origin::Kafka(originals)).await {
+            Ok(None) => Ok(()),
+            Ok(Some(failed)) => Err(failed.error),
+            Err(failure) => Err(ConnectError::fatal(failure.to_string())),
         }
-        if let Some(record) = batch.get(index) {
-            let (topic, partition, offset) =
-                (record.origin_topic(), record.origin_partition(), record.offset());
-            tracing::error!(topic, partition, offset, %error, "the sink skipped a bad record");
-        }
-        self.counters.add_skipped(1);
-        Ok(())
     }
 
     fn tolerates_bad_records(&self) -> bool {
-        self.tolerance == ErrorTolerance::All
+        self.errors.tolerance() == ErrorTolerance::All
     }
 }

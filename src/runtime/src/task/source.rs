@@ -15,11 +15,12 @@ use super::acks::Acks;
 use super::control::{Counters, Interruption, TaskControl};
 use super::ending::{caught, stop_plugin};
 use super::failure::TaskFailure;
-use super::pipeline::{BadRecord, Pipeline};
+use super::pipeline::Pipeline;
 use super::source_offsets::Token;
 use super::topic_creation;
 use crate::active_topics::TopicNotes;
 use crate::config::connector::{ErrorTolerance, TopicCreation};
+use crate::errors::{ErrorHandler, Failed, Origin};
 use crate::herder::{State, TaskId};
 use crate::offsets::source::SourceOffsetStore;
 use crossdock_api::{
@@ -46,7 +47,7 @@ pub(crate) struct SourceTaskParts {
     pub(crate) admin: Cluster,
     pub(crate) store: SourceOffsetStore,
     pub(crate) topic_creation: Option<TopicCreation>,
-    pub(crate) tolerance: ErrorTolerance,
+    pub(crate) errors: Arc<ErrorHandler>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) flush_interval: Duration,
     pub(crate) flush_timeout: Duration,
@@ -100,7 +101,7 @@ struct Runner {
     /// The row of the batch to append next; `None` when all are.
     next_row: Option<usize>,
     /// The record that ended the batch: the task fails when those before it are appended.
-    bad: Option<BadRecord>,
+    bad: Option<Failed>,
     topics: Vec<(String, TopicRef)>,
     /// Topics that were told to be used.
     notes: TopicNotes,
@@ -162,7 +163,12 @@ impl Runner {
             let Some((polled, took)) = self.poll(control, &mut flush, tell).await? else { return Ok(()) };
             self.tell_stored().await;
             self.pace.after(took, self.batch.is_empty());
-            self.polled(polled)?;
+            // A wait before something is tried again must not hold up a stop: what was polled is polled again.
+            tokio::select! {
+                biased;
+                done = self.polled(polled) => done?,
+                () = control.stopped() => return Ok(()),
+            }
             while let Some(blocked) = self.dispatch()? {
                 if !self.unblock(blocked, control, &mut flush).await? {
                     return Ok(());
@@ -237,7 +243,7 @@ impl Runner {
     }
 
     /// Takes what a poll gave: through the pipeline, and registered.
-    fn polled(&mut self, polled: Result<(), ConnectError>) -> Result<(), TaskFailure> {
+    async fn polled(&mut self, polled: Result<(), ConnectError>) -> Result<(), TaskFailure> {
         match polled {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Retriable => {
@@ -254,10 +260,12 @@ impl Runner {
                 "it added records that have no source offset; they must be added by SourceBatch::record";
             return Err(TaskFailure::plugin("polling the source task")(ConnectError::fatal(message)));
         }
-        let processed = self.pipeline.serialize(self.batch.records_mut());
-        self.parts.counters.add_skipped(processed.skipped);
-        let end = processed.bad.as_ref().map_or(self.batch.records().ordinals(), |bad| bad.ordinal);
-        self.bad = processed.bad;
+        let errors = &self.parts.errors;
+        let failed = self.pipeline.serialize(self.batch.records_mut(), errors).await;
+        let batch = &self.batch;
+        let origin = |ordinal| format!("{{{}}}", place(batch, ordinal));
+        self.bad = errors.report(failed, Origin::Source(&origin)).await?;
+        let end = self.bad.as_ref().map_or(self.batch.records().ordinals(), |bad| bad.ordinal);
         self.tokens = self.parts.acks.offsets().register(&self.batch, end);
         self.next_row = Some(0);
         Ok(())
@@ -296,14 +304,14 @@ impl Runner {
                 Err(AppendError::BufferFull) => break Some(Blocked::Space),
                 Err(AppendError::MetadataMissing { .. }) => break Some(Blocked::Metadata(topic.clone())),
                 Err(error @ AppendError::RecordTooLarge { .. })
-                    if self.parts.tolerance == ErrorTolerance::All =>
+                    if self.parts.errors.tolerance() == ErrorTolerance::All =>
                 {
                     tracing::error!(%error, topic = name, "skipped a record that cannot be sent");
                     self.parts.counters.add_skipped(1);
                     self.parts.acks.offsets().acknowledged(token, 1);
                 }
                 Err(error) => {
-                    let place = self.place(record.ordinal());
+                    let place = place(&self.batch, record.ordinal());
                     self.parts.counters.add_bytes(bytes as u64);
                     return Err(TaskFailure::Append { place, source: error });
                 }
@@ -318,27 +326,12 @@ impl Runner {
         }
         self.next_row = None;
         if let Some(bad) = self.bad.take() {
-            return Err(self.bad_record(bad));
+            let place = place(&self.batch, bad.ordinal);
+            return Err(TaskFailure::record(bad, place));
         }
         self.batch_number += 1;
         self.batch.reset(self.batch_number);
         Ok(None)
-    }
-
-    fn bad_record(&self, bad: BadRecord) -> TaskFailure {
-        TaskFailure::Record { stage: bad.stage, place: self.place(bad.ordinal), source: bad.error }
-    }
-
-    /// Where a record of the batch is from.
-    fn place(&self, ordinal: u32) -> String {
-        let partition =
-            self.batch.partition_index(ordinal).and_then(|index| self.batch.partitions().get(index));
-        let offset = self.batch.offset_of(ordinal);
-        format!(
-            "source partition {}, source offset {}",
-            partition.map(describe).unwrap_or_default(),
-            offset.as_ref().map(describe).unwrap_or_default()
-        )
     }
 
     /// Tells the plugin which offsets were stored since it was told last.
@@ -460,6 +453,17 @@ fn bytes_of(value: ValueRef<'_>) -> Result<Option<&[u8]>, TaskFailure> {
         ValueRef::String(text) => Ok(Some(text.as_bytes())),
         other => Err(TaskFailure::Unconverted { class: other.java_class() }),
     }
+}
+
+/// Where a record of the batch is from.
+fn place(batch: &SourceBatch, ordinal: u32) -> String {
+    let partition = batch.partition_index(ordinal).and_then(|index| batch.partitions().get(index));
+    let offset = batch.offset_of(ordinal);
+    format!(
+        "source partition {}, source offset {}",
+        partition.map(describe).unwrap_or_default(),
+        offset.as_ref().map(describe).unwrap_or_default()
+    )
 }
 
 fn describe(map: &Map) -> String {

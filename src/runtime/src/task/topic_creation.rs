@@ -10,7 +10,7 @@ const RETRY_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Creates a topic by the connector's `topic.creation.default.*` keys, unless it is there. Waits for
 /// brokers that cannot be reached. Cancel-safe.
-pub(super) async fn ensure(
+pub(crate) async fn ensure(
     cluster: &Cluster,
     name: &str,
     creation: &TopicCreation,

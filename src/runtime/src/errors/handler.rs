@@ -1,0 +1,133 @@
+//! All that happens to the failed records of one task.
+
+use super::dead_letters::DeadLetters;
+use super::report::{Shown, message, trace};
+use super::{Failed, Originals, Retry};
+use crate::config::connector::ErrorTolerance;
+use crate::config::{ConnectorConfig, WorkerConfig};
+use crate::herder::TaskId;
+use crate::task::{Counters, TaskFailure};
+use crossdock_api::{ConnectError, ErrorKind};
+use std::sync::Arc;
+
+/// Where failed records are from.
+pub(crate) enum Origin<'a> {
+    /// From Kafka.
+    Kafka(&'a Originals),
+    /// From a source; gives where in it the record of an ordinal is.
+    Source(&'a (dyn Fn(u32) -> String + Sync)),
+}
+
+/// Tries again, logs, sends to the dead letter queue, and decides what is skipped.
+pub(crate) struct ErrorHandler {
+    id: TaskId,
+    tolerance: ErrorTolerance,
+    retry: Retry,
+    log: bool,
+    log_messages: bool,
+    as_connect: bool,
+    dead_letters: Option<DeadLetters>,
+    counters: Arc<Counters>,
+}
+
+impl ErrorHandler {
+    /// A handler by a connector's `errors.*` keys, with no dead letter queue yet.
+    pub(crate) fn new(
+        id: TaskId,
+        worker: &WorkerConfig,
+        connector: &ConnectorConfig,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            id,
+            tolerance: connector.tolerance(),
+            retry: connector.retry(),
+            log: connector.log_errors(),
+            log_messages: connector.log_messages(),
+            as_connect: worker.is_strict(),
+            dead_letters: None,
+            counters,
+        }
+    }
+
+    /// The same with the dead letter queue, if the connector has one. Waits for Kafka. Cancel-safe.
+    pub(crate) async fn with_dead_letters(
+        mut self,
+        worker: &WorkerConfig,
+        connector: &ConnectorConfig,
+    ) -> Result<Self, TaskFailure> {
+        if let Some(queue) = connector.dead_letter_queue() {
+            let started = DeadLetters::start(self.id.clone(), worker, connector, queue).await?;
+            self.dead_letters = Some(started);
+        }
+        Ok(self)
+    }
+
+    /// How to try again what failed for now.
+    pub(crate) fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// `errors.tolerance`.
+    pub(crate) fn tolerance(&self) -> ErrorTolerance {
+        self.tolerance
+    }
+
+    /// Whether a record that failed like this is skipped.
+    pub(crate) fn tolerates(&self, error: &ConnectError) -> bool {
+        // Connect does not count what failed for now and was given up, and so skips it whatever is tolerated.
+        self.tolerance == ErrorTolerance::All || (self.as_connect && error.kind() == ErrorKind::Retriable)
+    }
+
+    /// Whether logs need what records of sources were.
+    pub(crate) fn shows_records(&self) -> bool {
+        self.log && self.log_messages
+    }
+
+    /// Reports failed records in their order, up to the first that is not tolerated, which is given back.
+    /// What is sent to a dead letter queue is under way after this: see [`ErrorHandler::settled`].
+    pub(crate) async fn report(
+        &self,
+        mut failed: Vec<Failed>,
+        origin: Origin<'_>,
+    ) -> Result<Option<Failed>, TaskFailure> {
+        failed.sort_by_key(|failed| failed.index);
+        for failed in failed {
+            self.log(&failed, &origin);
+            if let (Some(queue), Origin::Kafka(originals)) = (&self.dead_letters, &origin)
+                && let Some(original) = originals.find(failed.offset)
+            {
+                queue.send(&failed, originals.partition(), original).await?;
+            }
+            if !self.tolerates(&failed.error) {
+                return Ok(Some(failed));
+            }
+            self.counters.add_skipped(1);
+        }
+        Ok(None)
+    }
+
+    /// Waits until all dead letters are in Kafka: before offsets of their records are committed.
+    pub(crate) async fn settled(&self) -> Result<(), TaskFailure> {
+        match &self.dead_letters {
+            Some(queue) => queue.settled().await,
+            None => Ok(()),
+        }
+    }
+
+    fn log(&self, failed: &Failed, origin: &Origin<'_>) {
+        if !self.log {
+            return;
+        }
+        let shown = match origin {
+            _ if !self.log_messages => Shown::Nothing,
+            Origin::Kafka(originals) => originals
+                .find(failed.offset)
+                .map_or(Shown::Nothing, |original| Shown::Consumed(originals.partition(), original)),
+            Origin::Source(place) => {
+                Shown::Source(place(failed.ordinal), failed.text.as_deref().unwrap_or_default())
+            }
+        };
+        tracing::error!("{}\n{}", message(&self.id, failed, &shown), trace(&failed.error).trim_end());
+    }
+}
