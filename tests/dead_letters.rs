@@ -9,6 +9,7 @@ use crossdock::Engine;
 use crossdock::api::batch::{Parsed, RawSlice, Serialized};
 use crossdock::api::registry::Plugin;
 use crossdock::api::{ConnectError, Converter, RecordRef, Schema, ValueRef};
+use crossdock::runtime::metrics::Reading;
 use crossdock_broker::{ApiKey, FaultAction, FaultRule};
 use crossdock_client::producer::LogFailures;
 use crossdock_client::{Consumer, ConsumerConfig, ConsumerEvent, Producer, ProducerConfig, TopicPartition};
@@ -253,6 +254,26 @@ async fn scene(values: &[&str]) -> (Kafka, tempfile::TempDir) {
     (kafka, tempfile::tempdir().unwrap())
 }
 
+/// What was counted of failed records, of all tasks: failures, errors, skipped, retries, logged, and requests to the
+/// dead letter queue.
+async fn counted(engine: &Engine) -> [f64; 6] {
+    let groups = engine.herder().metrics().await;
+    let errors = groups.iter().filter(|group| group.kind == "task-error-metrics");
+    let attributes: Vec<_> = errors.flat_map(|group| &group.attributes).collect();
+    let of = |name: &str| {
+        let found = attributes.iter().filter(|(attribute, _)| *attribute == name);
+        found.map(|(_, reading)| if let Reading::Number(number) = reading { *number } else { f64::NAN }).sum()
+    };
+    [
+        of("total-record-failures"),
+        of("total-record-errors"),
+        of("total-records-skipped"),
+        of("total-retries"),
+        of("total-errors-logged"),
+        of("deadletterqueue-produce-requests"),
+    ]
+}
+
 const QUEUE: [(&str, &str); 4] = [
     ("errors.tolerance", "all"),
     ("errors.deadletterqueue.topic.name", "dead"),
@@ -277,6 +298,8 @@ async fn a_record_that_the_sink_reports_is_a_dead_letter_before_its_offset_is_co
     faults.clear();
     kafka.await_committed("sink", "in", 0, 4).await;
     assert_eq!((script.values(), skipped(&engine, "sink")), (vec!["a".into(), "b".into()], 2));
+    // As Connect counts what tasks report.
+    assert_eq!(counted(&engine).await, [2.0, 0.0, 0.0, 0.0, 0.0, 2.0]);
     engine.stop().await;
     let dead = read(&kafka, "dead").await;
     let offsets: Vec<String> = dead.iter().map(|record| record.header("__connect.errors.offset")).collect();
@@ -350,6 +373,7 @@ async fn what_fails_for_now_is_tried_again_and_keeps_its_place() {
     kafka.await_committed("sink", "in", 0, 3).await;
     assert_eq!((script.values().join(","), left.load(Ordering::Relaxed)), ("a,flaky,b".to_owned(), 0));
     assert_eq!(skipped(&engine, "sink"), 0);
+    assert_eq!(counted(&engine).await, [2.0, 0.0, 0.0, 2.0, 0.0, 0.0]);
     engine.stop().await;
 }
 
@@ -366,9 +390,11 @@ async fn what_fails_for_now_is_not_lost_when_it_is_given_up() {
         if lost {
             kafka.await_committed("sink", "in", 0, 3).await;
             assert_eq!((script.values().join(","), skipped(&engine, "sink")), ("a,b".to_owned(), 1));
+            assert_eq!(counted(&engine).await, [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]);
         } else {
             let trace = await_failure(&engine, "sink").await;
             assert!(trace.contains("the registry is away"), "{trace}");
+            assert_eq!(counted(&engine).await, [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
             assert_eq!(kafka.committed("sink", "in", 0).await, Some(1));
         }
         engine.stop().await;

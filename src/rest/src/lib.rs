@@ -11,6 +11,7 @@
 //! - `errors`: the two shapes of an error's answer, and how long a herder is waited for.
 //! - `bodies`: what requests bring; `json` reads it.
 //! - `jetty`: what Connect's HTTP server refuses, in strict mode.
+//! - `metrics`: what the worker measures, for Prometheus.
 //! - `root`, `connectors`, `tasks`, `plugins`, `offsets`, `topics`, `loggers`, `internal`: one file a resource.
 //!
 //! # How data flows
@@ -40,6 +41,7 @@ mod jetty;
 mod json;
 pub mod listeners;
 mod loggers;
+mod metrics;
 mod negotiate;
 mod offsets;
 mod path;

@@ -37,7 +37,9 @@ use crate::cors::Cors;
 use crate::errors::{ApiError, bare, bare_because};
 use crate::listeners::{self, Advertised, Listener, Scheme};
 use crate::response_headers::ResponseHeaders;
-use crate::{RestError, connectors, internal, jetty, loggers, offsets, path, plugins, root, tasks, topics};
+use crate::{
+    RestError, connectors, internal, jetty, loggers, metrics, offsets, path, plugins, root, tasks, topics,
+};
 
 /// Largest head of a request.
 const MAX_HEAD: usize = 64 * 1024;
@@ -217,6 +219,7 @@ async fn open(listeners: &[Listener], tls: Option<&TlsServer>) -> Result<Vec<Bou
 fn routes() -> Router<App> {
     Router::new()
         .merge(root::routes())
+        .merge(metrics::routes())
         .merge(connectors::routes())
         .merge(tasks::routes())
         .merge(internal::routes())

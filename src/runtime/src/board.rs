@@ -55,6 +55,23 @@ pub struct TaskProgress {
     pub counters: Arc<Counters>,
 }
 
+/// A connector as metrics show it.
+pub(crate) struct ConnectorView {
+    pub(crate) name: String,
+    pub(crate) config: ConfigMap,
+    pub(crate) kind: ConnectorKind,
+    pub(crate) version: String,
+    pub(crate) state: State,
+    pub(crate) tasks: Vec<TaskView>,
+}
+
+/// A task as metrics show it.
+pub(crate) struct TaskView {
+    pub(crate) config: ConfigMap,
+    pub(crate) state: State,
+    pub(crate) counters: Arc<Counters>,
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Board {
@@ -116,7 +133,10 @@ impl Board {
     }
 
     pub(crate) fn set_task(&self, id: &TaskId, state: State, trace: Option<String>) {
-        self.with_task(id, |task| task.condition = Condition { state, trace });
+        self.with_task(id, |task| {
+            task.counters.metrics().entered(state);
+            task.condition = Condition { state, trace };
+        });
     }
 
     fn with_task(&self, id: &TaskId, change: impl FnOnce(&mut TaskEntry)) {
@@ -198,6 +218,29 @@ impl Board {
             config: entry.config.clone(),
         };
         Some(tasks.map(info).collect())
+    }
+
+    /// All that metrics are made of.
+    pub(crate) fn views(&self) -> Vec<ConnectorView> {
+        let task = |task: &TaskEntry| TaskView {
+            config: task.config.clone(),
+            state: task.condition.state,
+            counters: Arc::clone(&task.counters),
+        };
+        let connectors = self.read();
+        let view = |(name, entry): (&String, &ConnectorEntry)| ConnectorView {
+            name: name.clone(),
+            config: entry.config.clone(),
+            kind: entry.kind,
+            version: entry.version.clone(),
+            state: entry.condition.state,
+            tasks: entry.tasks.iter().map(task).collect(),
+        };
+        connectors.iter().map(view).collect()
+    }
+
+    pub(crate) fn worker_id(&self) -> &str {
+        &self.worker_id
     }
 
     pub(crate) fn progress(&self) -> Vec<TaskProgress> {

@@ -11,6 +11,7 @@
 //! - [`offsets`]: where source offsets are stored.
 //! - `validation`: what is known of a configuration before it runs.
 //! - `guard`: calls into connectors, made safe.
+//! - [`metrics`]: what a worker measures of itself.
 //! - [`loggers`]: levels of loggers, changed while the worker runs.
 //! - `active_topics`: which topics connectors use.
 //! - `board`: the state of everything, readable at any time.
@@ -35,6 +36,7 @@ mod errors;
 mod guard;
 pub mod herder;
 pub mod loggers;
+pub mod metrics;
 pub mod offsets;
 pub mod standalone;
 mod task;

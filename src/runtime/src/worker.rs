@@ -9,6 +9,7 @@ use crate::config::{ConnectorConfig, WorkerConfig, clients};
 use crate::errors::ErrorHandler;
 use crate::guard::panic_message;
 use crate::herder::{State, TaskId};
+use crate::metrics::Startups;
 use crate::offsets::source::SourceOffsetStore;
 use crate::offsets::store::OffsetStore;
 use crate::task::TaskFailure;
@@ -35,6 +36,7 @@ pub(crate) struct Worker {
     pub(crate) plugins: Plugins,
     pub(crate) offsets: Arc<dyn OffsetStore>,
     pub(crate) board: Arc<Board>,
+    pub(crate) startups: Startups,
 }
 
 /// A task of a plugin, not started yet.
@@ -66,7 +68,7 @@ impl Worker {
         paused: bool,
     ) -> TaskHandle {
         let topics = self.board.active_topics(&id.connector).filter(|_| self.config.topic_tracking());
-        let counters = Arc::new(Counters::noting(topics));
+        let counters = Arc::new(Counters::noting(topics, self.config.metrics()));
         self.board.set_counters(&id, Arc::clone(&counters));
         self.board.set_task(&id, State::Unassigned, None);
         let worker = Arc::clone(self);
@@ -74,8 +76,19 @@ impl Worker {
         TaskHandle::spawn(paused, move |control| {
             let run = async move {
                 let board = Arc::clone(&worker.board);
-                let work = worker.run_task(id.clone(), &connector, config, task, counters, control);
-                match AssertUnwindSafe(work).catch_unwind().await {
+                let work = Arc::clone(&worker).run_task(
+                    id.clone(),
+                    &connector,
+                    config,
+                    task,
+                    Arc::clone(&counters),
+                    control,
+                );
+                let outcome = AssertUnwindSafe(work).catch_unwind().await;
+                if !matches!(outcome, Ok(Ok(()))) && !counters.metrics().has_started() {
+                    worker.startups.task(false);
+                }
+                match outcome {
                     Ok(Ok(())) => {
                         tracing::info!("the task has stopped");
                         board.set_task(&id, State::Unassigned, None);
@@ -99,12 +112,15 @@ impl Worker {
         counters: Arc<Counters>,
         mut control: TaskControl,
     ) -> Result<(), TaskFailure> {
-        let board = Arc::clone(&self.board);
         let tell = {
-            let id = id.clone();
+            let (id, worker, counters) = (id.clone(), Arc::clone(&self), Arc::clone(&counters));
             move |state: State| {
+                // The first state is told when the plugin has started.
+                if !counters.metrics().has_started() {
+                    worker.startups.task(true);
+                }
                 tracing::info!("the task is {}", if state == State::Paused { "paused" } else { "running" });
-                board.set_task(&id, state, None);
+                worker.board.set_task(&id, state, None);
             }
         };
         let errors = ErrorHandler::new(id.clone(), &self.config, connector, Arc::clone(&counters));

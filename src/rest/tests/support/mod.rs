@@ -13,6 +13,7 @@ use crossdock_runtime::herder::{
     ConnectorInfo, ConnectorKind, ConnectorState, ConnectorStatus, RequestSignature, RestartRequest,
     ServerInfo, State, TargetState, TaskId, TaskInfo, TaskStatus,
 };
+use crossdock_runtime::metrics::{MetricGroup, Reading};
 use crossdock_runtime::{Herder, HerderError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -82,6 +83,16 @@ impl Herder for ScriptedHerder {
             commit: "<commit>".into(),
             kafka_cluster_id: (!self.stubborn).then(|| "<kafka_cluster_id>".into()),
         }
+    }
+
+    async fn metrics(&self) -> Vec<MetricGroup> {
+        let attributes = vec![("task-count", Reading::Number(self.connectors.lock().unwrap().len() as f64))];
+        vec![MetricGroup {
+            domain: "kafka.connect",
+            kind: "connect-worker-metrics",
+            tags: Vec::new(),
+            attributes,
+        }]
     }
 
     async fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {

@@ -3,6 +3,7 @@
 use super::overrides::allowlist_key;
 use super::providers::Providers;
 use super::{definition, with_prefix};
+use crate::metrics::Windows;
 use crossdock_api::config::{ConfigKey, Importance, Validator};
 use crossdock_api::{ConfigDef, ConfigError, ConfigMap};
 use std::sync::Arc;
@@ -13,9 +14,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "client.dns.lookup",
     "auto.include.jmx.reporter",
     "metric.reporters",
-    "metrics.num.samples",
     "metrics.recording.level",
-    "metrics.sample.window.ms",
     "plugin.discovery",
     "plugin.path",
 ];
@@ -50,6 +49,7 @@ pub struct WorkerConfig {
     offset_flush_interval: Duration,
     offset_flush_timeout: Duration,
     shutdown_timeout: Duration,
+    metrics: Windows,
     topic_creation: bool,
     topic_tracking: bool,
     topic_tracking_reset: bool,
@@ -103,6 +103,11 @@ impl WorkerConfig {
             offset_flush_interval: millis("offset.flush.interval.ms")?,
             offset_flush_timeout: millis("offset.flush.timeout.ms")?,
             shutdown_timeout: millis("task.shutdown.graceful.timeout.ms")?,
+            metrics: Windows {
+                samples: usize::try_from(parsed.int("metrics.num.samples")?).unwrap_or(1).max(1),
+                // A window without length would hold nothing.
+                width: millis("metrics.sample.window.ms")?.max(Duration::from_millis(1)),
+            },
             topic_creation: parsed.boolean("topic.creation.enable")?,
             topic_tracking: parsed.boolean("topic.tracking.enable")?,
             topic_tracking_reset: parsed.boolean("topic.tracking.allow.reset")?,
@@ -131,6 +136,11 @@ impl WorkerConfig {
             warnings.push(format!("the worker's key {key} is not known and ignored{hint}"));
         }
         warnings
+    }
+
+    /// How samples of metrics are taken.
+    pub(crate) fn metrics(&self) -> Windows {
+        self.metrics
     }
 
     /// The configuration as it was given, with what its references stand for.

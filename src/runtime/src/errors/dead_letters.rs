@@ -7,7 +7,7 @@ use crate::config::ConnectorConfig;
 use crate::config::connector::{DeadLetterQueue, TopicCreation};
 use crate::config::{WorkerConfig, clients};
 use crate::herder::TaskId;
-use crate::task::{TaskFailure, topic_creation};
+use crate::task::{Counters, TaskFailure, topic_creation};
 use crossdock_api::{ConfigMap, TopicPartition};
 use crossdock_client::producer::{
     AckRun, AckSink, AppendError, BatchMetadata, ProduceError, Producer, TopicRef,
@@ -33,6 +33,7 @@ impl DeadLetters {
         worker: &WorkerConfig,
         connector: &ConnectorConfig,
         queue: &DeadLetterQueue,
+        counters: Arc<Counters>,
     ) -> Result<Self, TaskFailure> {
         let admin = cluster(&clients::dead_letter_admin(worker, connector, &id))?;
         let creation = TopicCreation {
@@ -43,7 +44,7 @@ impl DeadLetters {
         let made = topic_creation::ensure(&admin, &queue.topic, &creation).await;
         made.map_err(|source| TaskFailure::DeadLetterTopic { topic: queue.topic.clone(), source })?;
         let settings = clients::dead_letter_producer(worker, connector, &id);
-        let acks = Arc::<Acks>::default();
+        let acks = Arc::new(Acks { done: AtomicU64::new(0), failed: Mutex::default(), counters });
         let config = ProducerConfig::from_map(&settings)?;
         let producer = Producer::start(cluster(&settings)?, config, Arc::clone(&acks) as _);
         let topic = producer.topic(&queue.topic);
@@ -104,19 +105,20 @@ impl DeadLetters {
 }
 
 /// What became of what was sent.
-#[derive(Default)]
 struct Acks {
     done: AtomicU64,
     failed: Mutex<Option<String>>,
+    counters: Arc<Counters>,
 }
 
 impl AckSink for Acks {
     fn acknowledged(&self, runs: &[AckRun], outcome: Result<&BatchMetadata, &ProduceError>) {
+        let count: u64 = runs.iter().map(|run| u64::from(run.count)).sum();
         if let Err(error) = outcome {
+            self.counters.metrics().errors().dead_letters_failed(count);
             let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
             failed.get_or_insert_with(|| error.to_string());
         }
-        let count: u64 = runs.iter().map(|run| u64::from(run.count)).sum();
         self.done.fetch_add(count, Ordering::Release);
     }
 }

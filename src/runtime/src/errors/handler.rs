@@ -2,10 +2,11 @@
 
 use super::dead_letters::DeadLetters;
 use super::report::{Shown, message, trace};
-use super::{Failed, Originals, Retry};
+use super::{Failed, Originals, Retry, Stage};
 use crate::config::connector::ErrorTolerance;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::herder::TaskId;
+use crate::metrics::ErrorMetrics;
 use crate::task::{Counters, TaskFailure};
 use crossdock_api::{ConnectError, ErrorKind};
 use std::sync::Arc;
@@ -57,7 +58,9 @@ impl ErrorHandler {
         connector: &ConnectorConfig,
     ) -> Result<Self, TaskFailure> {
         if let Some(queue) = connector.dead_letter_queue() {
-            let started = DeadLetters::start(self.id.clone(), worker, connector, queue).await?;
+            let started =
+                DeadLetters::start(self.id.clone(), worker, connector, queue, Arc::clone(&self.counters))
+                    .await?;
             self.dead_letters = Some(started);
         }
         Ok(self)
@@ -79,6 +82,11 @@ impl ErrorHandler {
         self.tolerance == ErrorTolerance::All || (self.as_connect && error.kind() == ErrorKind::Retriable)
     }
 
+    /// Counts of failed records.
+    pub(crate) fn metrics(&self) -> &ErrorMetrics {
+        self.counters.metrics().errors()
+    }
+
     /// Whether logs need what records of sources were.
     pub(crate) fn shows_records(&self) -> bool {
         self.log && self.log_messages
@@ -93,14 +101,29 @@ impl ErrorHandler {
     ) -> Result<Option<Failed>, TaskFailure> {
         failed.sort_by_key(|failed| failed.index);
         for failed in failed {
+            let metrics = self.metrics();
+            metrics.stamp();
+            let reported = failed.stage == Stage::TaskPut;
+            if reported {
+                metrics.failure();
+            }
             self.log(&failed, &origin);
             if let (Some(queue), Origin::Kafka(originals)) = (&self.dead_letters, &origin)
                 && let Some(original) = originals.find(failed.offset)
             {
+                metrics.dead_letter();
                 queue.send(&failed, originals.partition(), original).await?;
             }
-            if !self.tolerates(&failed.error) {
+            let tolerated = self.tolerates(&failed.error);
+            // As Connect counts: what a task reports is an error only if it ends the task, and is not skipped.
+            if !(reported && tolerated) {
+                metrics.error();
+            }
+            if !tolerated {
                 return Ok(Some(failed));
+            }
+            if !reported {
+                metrics.skipped();
             }
             self.counters.add_skipped(1);
         }
@@ -119,6 +142,7 @@ impl ErrorHandler {
         if !self.log {
             return;
         }
+        self.metrics().logged();
         let shown = match origin {
             _ if !self.log_messages => Shown::Nothing,
             Origin::Kafka(originals) => originals

@@ -10,6 +10,7 @@ pub mod plugins;
 mod requests;
 mod status;
 
+use crate::metrics::MetricGroup;
 use async_trait::async_trait;
 use crossdock_api::ConfigMap;
 use crossdock_api::config::NullableConfig;
@@ -28,6 +29,9 @@ pub use status::{ConnectorState, ConnectorStatus, State, TaskStatus};
 pub trait Herder: Send + Sync {
     /// Version, commit and the Kafka cluster's id. The id is waited for a few seconds, then null.
     async fn server_info(&self) -> ServerInfo;
+
+    /// What the worker measures of itself, its connectors and tasks.
+    async fn metrics(&self) -> Vec<MetricGroup>;
 
     /// The plugins by kind and name, or only connectors.
     async fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo>;

@@ -94,6 +94,7 @@ impl RunningConnector {
             TargetState::Started if self.is_started => Ok(()),
             TargetState::Started => {
                 let started = self.start().await;
+                self.worker.startups.connector(started.is_ok());
                 self.settle(started, "it could not be started")
             }
         }
@@ -292,6 +293,7 @@ impl RunningConnector {
             Ok(task) => Some(self.worker.start_task(id, Arc::clone(&self.config), config, task, paused)),
             Err(trace) => {
                 tracing::error!(task = %id, "the task could not be made: {trace}");
+                self.worker.startups.task(false);
                 self.worker.board.set_task(&id, State::Failed, Some(trace));
                 None
             }

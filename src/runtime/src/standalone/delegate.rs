@@ -7,6 +7,7 @@ use crate::herder::{
     ConnectorInfo, ConnectorStatus, Herder, HerderError, RequestSignature, RestartRequest, ServerInfo,
     TargetState, TaskInfo, TaskStatus,
 };
+use crate::metrics::MetricGroup;
 use async_trait::async_trait;
 use crossdock_api::ConfigMap;
 use crossdock_api::config::NullableConfig;
@@ -15,6 +16,10 @@ use crossdock_api::config::NullableConfig;
 impl Herder for StandaloneHerder {
     async fn server_info(&self) -> ServerInfo {
         self.server_info().await
+    }
+
+    async fn metrics(&self) -> Vec<MetricGroup> {
+        self.metrics()
     }
 
     async fn plugins(&self, connectors_only: bool) -> Vec<PluginInfo> {

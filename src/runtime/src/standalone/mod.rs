@@ -33,6 +33,7 @@ use crate::config::overrides::OverridePolicy;
 use crate::config::{WorkerConfig, clients};
 use crate::guard::Guard;
 use crate::herder::HerderError;
+use crate::metrics::Startups;
 use crate::offsets::file_store::FileOffsetStore;
 use crate::offsets::store::{MemoryOffsetStore, OffsetStore, OffsetStoreError};
 use crate::task::pipeline;
@@ -44,7 +45,7 @@ use host::{Asked, answer};
 use slot::Slot;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// Why a worker or connector could not be started. Each names what to change.
@@ -83,6 +84,8 @@ pub struct StandaloneHerder {
     stopping: watch::Sender<bool>,
     guard: Guard,
     asked: Arc<Asked>,
+    /// When the worker was started, in milliseconds since the epoch.
+    started: i64,
 }
 
 impl StandaloneHerder {
@@ -107,8 +110,10 @@ impl StandaloneHerder {
         };
         let cluster = Cluster::new(ClientConfig::from_map(&clients::worker(&config))?);
         let board = Arc::new(Board::new(worker_id));
-        let worker = Arc::new(Worker { config, policy, plugins, offsets, board });
+        let startups = Startups::new(config.metrics());
+        let worker = Arc::new(Worker { config, policy, plugins, offsets, board, startups });
         let (stopping, guard) = Guard::new();
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
         let asked = Arc::<Asked>::default();
         let herder = Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
@@ -118,6 +123,7 @@ impl StandaloneHerder {
             stopping,
             guard,
             asked: Arc::clone(&asked),
+            started,
         });
         tokio::spawn(answer(Arc::downgrade(&herder), asked));
         if let Some(interval) = herder.worker.config.providers().shortest_ttl() {

@@ -2,12 +2,24 @@
 
 use super::{StandaloneHerder, missing};
 use crate::herder::{ConnectorInfo, ConnectorStatus, HerderError, ServerInfo, TaskId, TaskInfo, TaskStatus};
+use crate::metrics::{self, MetricGroup, Shown};
 use std::time::Duration;
 
 /// How long `GET /` waits for the cluster's id before it answers without.
 const CLUSTER_ID_WAIT: Duration = Duration::from_secs(5);
 
 impl StandaloneHerder {
+    pub(super) fn metrics(&self) -> Vec<MetricGroup> {
+        metrics::groups(&Shown {
+            worker_id: self.worker.board.worker_id(),
+            started: self.started,
+            config: &self.worker.config,
+            plugins: &self.worker.plugins,
+            startups: &self.worker.startups,
+            connectors: &self.worker.board.views(),
+        })
+    }
+
     pub(super) async fn server_info(&self) -> ServerInfo {
         let cluster_id = tokio::time::timeout(CLUSTER_ID_WAIT, self.cluster.cluster_id()).await;
         ServerInfo {

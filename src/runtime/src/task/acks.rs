@@ -49,12 +49,16 @@ impl AckSink for Acks {
     fn acknowledged(&self, runs: &[AckRun], outcome: Result<&BatchMetadata, &ProduceError>) {
         let total: u64 = runs.iter().map(|run| u64::from(run.count)).sum();
         match outcome {
-            Ok(_) => self.counters.add_records(total),
+            Ok(_) => {
+                self.counters.add_records(total);
+                self.counters.metrics().done(total, total);
+            }
             // The task is ending: what was not acknowledged is read again at the next start.
             Err(ProduceError::Closed { .. }) => return,
             Err(error) if self.tolerance == ErrorTolerance::All && is_about_records(error) => {
                 tracing::error!(%error, records = total, "Kafka refused records; they are skipped as errors.tolerance is all");
                 self.counters.add_skipped(total);
+                self.counters.metrics().done(total, 0);
             }
             Err(error) => {
                 let failure = TaskFailure::Produce { reason: error.to_string() };

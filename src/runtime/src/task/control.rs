@@ -1,6 +1,7 @@
 //! How a herder stops and observes a task.
 
 use crate::active_topics::{ActiveTopics, TopicNotes};
+use crate::metrics::{TaskMetrics, Windows};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,12 +15,18 @@ pub struct Counters {
     bytes: AtomicU64,
     skipped: AtomicU64,
     topics: Option<Arc<ActiveTopics>>,
+    metrics: TaskMetrics,
 }
 
 impl Counters {
     /// Of a task that notes the topics that it uses.
-    pub(crate) fn noting(topics: Option<Arc<ActiveTopics>>) -> Self {
-        Self { topics, ..Self::default() }
+    pub(crate) fn noting(topics: Option<Arc<ActiveTopics>>, windows: Windows) -> Self {
+        Self { topics, metrics: TaskMetrics::new(windows), ..Self::default() }
+    }
+
+    /// What Connect measures of a task.
+    pub(crate) fn metrics(&self) -> &TaskMetrics {
+        &self.metrics
     }
 
     /// Notes that the task has used a topic; `notes` is what it has noted before.

@@ -214,6 +214,7 @@ impl Runner {
                 let open = self.offsets.partitions();
                 let added: Vec<_> = partitions.into_iter().filter(|p| !open.contains(p)).collect();
                 self.offsets.assigned(&added);
+                self.parts.counters.metrics().assigned(&added);
                 tracing::info!(partitions = %list(&added), "assigned");
                 let opened = self.parts.task.open(&added).await;
                 self.answer_requests();
@@ -241,6 +242,7 @@ impl Runner {
     async fn take(&mut self, fetched: &FetchedRecords) -> Result<(), TaskFailure> {
         let partition = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
         let mut chunk = Filling::new(std::mem::take(&mut self.spare), &fetched.topic);
+        let mut records = 0;
         for batch in fetched.batches.iter().filter(|batch| !batch.header().is_control()) {
             let header = batch.header();
             let bytes = batch.records_bytes().map_err(|e| unreadable(&partition, header.base_offset, &e))?;
@@ -254,6 +256,7 @@ impl Runner {
                     let full = std::mem::replace(&mut chunk, next);
                     self.enqueue(full, &partition, record.offset).await?;
                 }
+                records += 1;
                 let offset = record.offset;
                 let pushed = chunk.push(header, &bytes, &partition, record);
                 pushed.map_err(|source| TaskFailure::Record {
@@ -264,6 +267,8 @@ impl Runner {
             }
             chunk.slab = None;
         }
+        let (from, next) = (fetched.start_offset, fetched.next_offset);
+        self.parts.counters.metrics().read(&partition, records, from, next);
         self.enqueue(chunk, &partition, fetched.next_offset).await
     }
 
@@ -301,7 +306,11 @@ impl Runner {
             let (records, began) = (chunk.records.len(), Instant::now());
             let first = place(&chunk.partition, chunk.records.iter().next().map_or(-1, |r| r.offset()));
             match self.parts.task.put(chunk.records.clone()).await {
-                Ok(()) => self.put_size.learn(records, began.elapsed()),
+                Ok(()) => {
+                    let took = began.elapsed();
+                    self.put_size.learn(records, took);
+                    self.parts.counters.metrics().put(records, took);
+                }
                 Err(error) => {
                     self.answer_requests();
                     if error.kind() != ErrorKind::Retriable {
@@ -337,7 +346,11 @@ impl Runner {
     }
 
     async fn put_nothing(&mut self) -> Result<(), TaskFailure> {
+        let began = Instant::now();
         let put = self.parts.task.put(SinkBatch::default()).await;
+        if put.is_ok() {
+            self.parts.counters.metrics().put(0, began.elapsed());
+        }
         self.answer_requests();
         match put {
             Err(error) if error.kind() != ErrorKind::Retriable => {
@@ -380,11 +393,15 @@ impl Runner {
         if current.is_empty() {
             return Ok(());
         }
+        let (counters, began) = (Arc::clone(&self.parts.counters), Instant::now());
+        let metrics = counters.metrics();
+        metrics.commit_begins();
         let offered = self.parts.task.pre_commit(current).await;
         self.answer_requests();
         let offered = match offered {
             Ok(offered) => offered,
             Err(error) if error.kind() == ErrorKind::Retriable => {
+                metrics.commit_failed(began.elapsed());
                 tracing::warn!(%error, "the sink could not make records safe for now; nothing is committed");
                 return Ok(());
             }
@@ -397,6 +414,7 @@ impl Runner {
             tracing::warn!(%partition, offset, "the sink offered an offset that it was not given; it is not committed");
         }
         if allowed.is_empty() {
+            metrics.committed(began.elapsed(), std::iter::empty());
             return Ok(());
         }
         let offsets: HashMap<_, _> = allowed
@@ -404,8 +422,12 @@ impl Runner {
             .map(|(p, offset)| (client_partition(p), OffsetAndMetadata::new(*offset)))
             .collect();
         match self.parts.consumer.commit(&offsets).await {
-            Ok(()) => self.offsets.committed(&allowed),
+            Ok(()) => {
+                metrics.committed(began.elapsed(), allowed.iter().map(|(p, offset)| (p, *offset)));
+                self.offsets.committed(&allowed);
+            }
             Err(error) => {
+                metrics.commit_failed(began.elapsed());
                 tracing::warn!(%error, "offsets were not committed; they are again at the next commit")
             }
         }
@@ -421,6 +443,7 @@ impl Runner {
 
     async fn close(&mut self, partitions: &[TopicPartition], why: &str) -> Result<(), TaskFailure> {
         self.offsets.removed(partitions);
+        self.parts.counters.metrics().removed(partitions);
         tracing::info!(partitions = %list(partitions), why, "closed");
         let closed = self.parts.task.close(partitions).await;
         self.answer_requests();

@@ -163,6 +163,9 @@ impl Runner {
             let Some((polled, took)) = self.poll(control, &mut flush, tell).await? else { return Ok(()) };
             self.tell_stored().await;
             self.pace.after(took, self.batch.is_empty());
+            if polled.is_ok() && !self.batch.is_empty() {
+                self.parts.counters.metrics().polled(self.batch.records().len(), took);
+            }
             // A wait before something is tried again must not hold up a stop: what was polled is polled again.
             tokio::select! {
                 biased;
@@ -260,11 +263,15 @@ impl Runner {
                 "it added records that have no source offset; they must be added by SourceBatch::record";
             return Err(TaskFailure::plugin("polling the source task")(ConnectError::fatal(message)));
         }
-        let errors = &self.parts.errors;
+        let (errors, polled) = (&self.parts.errors, self.batch.records().len());
         let failed = self.pipeline.serialize(self.batch.records_mut(), errors).await;
         let batch = &self.batch;
         let origin = |ordinal| format!("{{{}}}", place(batch, ordinal));
         self.bad = errors.report(failed, Origin::Source(&origin)).await?;
+        let dropped = polled.saturating_sub(self.batch.records().len());
+        if dropped > 0 {
+            self.parts.counters.metrics().done(dropped as u64, 0);
+        }
         let end = self.bad.as_ref().map_or(self.batch.records().ordinals(), |bad| bad.ordinal);
         self.tokens = self.parts.acks.offsets().register(&self.batch, end);
         self.next_row = Some(0);
@@ -308,6 +315,7 @@ impl Runner {
                 {
                     tracing::error!(%error, topic = name, "skipped a record that cannot be sent");
                     self.parts.counters.add_skipped(1);
+                    self.parts.counters.metrics().done(1, 0);
                     self.parts.acks.offsets().acknowledged(token, 1);
                 }
                 Err(error) => {
@@ -410,10 +418,14 @@ async fn rest(
 /// and made up for later: the offsets stay what may be stored.
 async fn store_offsets(parts: &SourceTaskParts) -> Vec<(Map, Map)> {
     let offsets = parts.acks.offsets().take();
+    let (metrics, began) = (parts.counters.metrics(), Instant::now());
     if offsets.is_empty() {
+        // That nothing has changed counts as a success.
+        metrics.stored(Duration::ZERO, true);
         return offsets;
     }
     let written = tokio::time::timeout(parts.flush_timeout, parts.store.write(&offsets)).await;
+    metrics.stored(began.elapsed(), matches!(written, Ok(Ok(()))));
     let reason = match written {
         Ok(Ok(())) => return offsets,
         Ok(Err(error)) => error.to_string(),

@@ -45,6 +45,7 @@ impl<'a> Run<'a> {
         let mut failed = failures.take();
         failed.sort_by_key(|(index, _)| *index);
         for (index, error) in failed {
+            self.errors.metrics().failure();
             let Some(error) = self.retried(batch, index, error, &mut work).await else { continue };
             let ends = !self.errors.tolerates(&error);
             self.note(batch, index, operation, error);
@@ -72,9 +73,11 @@ impl<'a> Run<'a> {
             tracing::debug!(%error, ?delay, tries, "a record could not be handled for now");
             tokio::time::sleep(delay).await;
             tries += 1;
+            self.errors.metrics().retry();
             let mut failures = Failures::new();
             batch.isolate(index, |batch| work(batch, &mut failures));
             error = failures.take().pop()?.1;
+            self.errors.metrics().failure();
         }
         Some(error)
     }
