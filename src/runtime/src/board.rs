@@ -30,6 +30,8 @@ struct TaskEntry {
     config: ConfigMap,
     condition: Condition,
     counters: Arc<Counters>,
+    /// Whether all that the task needs could be made.
+    is_made: bool,
 }
 
 #[derive(Debug)]
@@ -116,6 +118,7 @@ impl Board {
                 config: config.clone(),
                 condition: Condition::new(State::Unassigned),
                 counters: Arc::default(),
+                is_made: false,
             };
             entry.tasks = configs.iter().map(task).collect();
         }
@@ -123,7 +126,12 @@ impl Board {
 
     /// Sets a task's counters at its start.
     pub(crate) fn set_counters(&self, id: &TaskId, counters: Arc<Counters>) {
-        self.with_task(id, |task| task.counters = counters);
+        self.with_task(id, |task| (task.counters, task.is_made) = (counters, false));
+    }
+
+    /// Notes that all that the task needs was made: what goes wrong from now on is the plugin's or Kafka's.
+    pub(crate) fn set_made(&self, id: &TaskId) {
+        self.with_task(id, |task| task.is_made = true);
     }
 
     pub(crate) fn set_connector(&self, name: &str, state: State, trace: Option<String>) {
@@ -201,11 +209,12 @@ impl Board {
     }
 
     fn task_status_of(&self, id: usize, task: &TaskEntry, version: &str) -> TaskStatus {
+        let is_there = task.is_made || task.condition.state != State::Failed;
         TaskStatus {
             id: id as u32,
             state: task.condition.state,
             worker_id: self.worker_id.clone(),
-            version: version.to_owned(),
+            version: is_there.then(|| version.to_owned()),
             trace: task.condition.trace.clone(),
         }
     }

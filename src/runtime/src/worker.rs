@@ -130,12 +130,14 @@ impl Worker {
         };
         match task {
             PluginTask::Source(task) => {
-                let parts = self.source_parts(id, connector, config, counters, errors)?;
+                let parts = self.source_parts(id.clone(), connector, config, counters, errors)?;
                 let pipeline = Pipeline::build(&self.plugins, &self.config, connector)?;
+                self.board.set_made(&id);
                 source::run(task, pipeline, parts, control, tell).await
             }
             PluginTask::Sink(task) => {
-                let parts = self.sink_parts(id, connector, config, task, counters, errors)?;
+                let parts = self.sink_parts(id.clone(), connector, config, task, counters, errors)?;
+                self.board.set_made(&id);
                 sink::run(parts, control, tell).await
             }
         }

@@ -71,7 +71,7 @@ impl ScriptedHerder {
             return Err(HerderError::NotFound(missing));
         }
         let (state, trace) = (found.task_state, found.trace);
-        Ok(TaskStatus { id: 0, state, worker_id: WORKER.into(), version: "4.3.1".into(), trace })
+        Ok(TaskStatus { id: 0, state, worker_id: WORKER.into(), version: Some("4.3.1".into()), trace })
     }
 }
 

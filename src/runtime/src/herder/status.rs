@@ -58,8 +58,8 @@ pub struct TaskStatus {
     pub state: State,
     /// Worker that it runs on, `host:port` of its REST API.
     pub worker_id: String,
-    /// Version of the plugin.
-    pub version: String,
+    /// Version of the plugin; null if the task failed before the plugin had anything to do with it.
+    pub version: Option<String>,
     /// The error, if it is FAILED.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,

@@ -4,6 +4,7 @@ use super::connector::{AnyConnector, Definition, RunningConnector, is_source};
 use super::host::Host;
 use super::slot::Slot;
 use super::{StandaloneHerder, StartError, missing};
+use crate::config::definition::topic_groups;
 use crate::config::providers::Resolved;
 use crate::config::{ConnectorConfig, clients};
 use crate::guard::caught;
@@ -83,12 +84,11 @@ impl StandaloneHerder {
         config: NullableConfig,
         initial_state: TargetState,
     ) -> Result<ConnectorInfo, HerderError> {
-        let definition = self.definition(name, config).await?;
+        let definition = self.definition(name, config, true).await?;
         let name = name.to_owned();
         self.detached(&name.clone(), |this| async move {
-            let exists = || HerderError::Conflict(format!("Connector {name} already exists"));
             let slot = this.insert(&name, definition, initial_state).map_err(HerderError::Internal)?;
-            let slot = slot.ok_or_else(exists)?;
+            let slot = slot.ok_or_else(|| exists(&name))?;
             this.begin(&slot).await.map_err(|trace| not_started(&name, &trace))?;
             this.connector_info(&name)
         })
@@ -100,7 +100,7 @@ impl StandaloneHerder {
         name: &str,
         config: NullableConfig,
     ) -> Result<(bool, ConnectorInfo), HerderError> {
-        let definition = self.definition(name, config).await?;
+        let definition = self.definition(name, config, false).await?;
         let name = name.to_owned();
         self.detached(&name.clone(), |this| async move {
             let created = this.put(&name, definition).await?;
@@ -152,8 +152,16 @@ impl StandaloneHerder {
     }
 
     /// What a configuration says, if it is valid: as the worker is strict, also if tasks cannot be made of it.
-    async fn definition(&self, name: &str, config: NullableConfig) -> Result<Definition, HerderError> {
+    async fn definition(
+        &self,
+        name: &str,
+        config: NullableConfig,
+        is_new: bool,
+    ) -> Result<Definition, HerderError> {
         self.validated(&config).await?.accepted()?;
+        if is_new && self.find(name).is_ok() {
+            return Err(exists(name));
+        }
         let given: ConfigMap = config.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
         let resolved = self.worker.config.providers().resolve(&given);
         let resolved = resolved.map_err(|error| HerderError::BadRequest(error.to_string()))?;
@@ -164,6 +172,12 @@ impl StandaloneHerder {
             self.worker.plugins.connector(class).map_err(|error| refused(error.to_string()))?.clone();
         let made = AnyConnector::make(&plugin).map_err(HerderError::Internal)?;
         let mut connector = made.ok_or_else(|| refused(format!("{class} is not a connector")))?;
+        if self.worker.config.is_strict()
+            && is_source(plugin.kind())
+            && let Err(error) = topic_groups(&raw)
+        {
+            return Err(HerderError::Internal(resolved.hide(&error.to_string())));
+        }
         let config = ConnectorConfig::lenient(name, &raw, plugin.kind()).resolved_from(resolved.clone());
         let pipeline = match config.defect() {
             Some(defect) => Err(defect.clone()),
@@ -272,6 +286,11 @@ impl StandaloneHerder {
         running.enter_target().await?;
         running.update_tasks().await
     }
+}
+
+/// That a name is taken.
+fn exists(name: &str) -> HerderError {
+    HerderError::Conflict(format!("Connector {name} already exists"))
 }
 
 /// That a connector is there, but could not be started.

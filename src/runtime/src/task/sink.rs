@@ -22,7 +22,8 @@ use crate::errors::{ErrorHandler, Origin, Originals};
 use crate::herder::{State, TaskId};
 use crossdock_api::sink::SinkTaskHost;
 use crossdock_api::{
-    ConfigMap, ConnectError, ErrorKind, RecordBatch, SinkBatch, SinkTask, SinkTaskContext, TopicPartition,
+    ConfigMap, ConnectError, ErrorKind, OffsetMap, RecordBatch, SinkBatch, SinkTask, SinkTaskContext,
+    TopicPartition,
 };
 use crossdock_client::{
     Consumer, ConsumerError, ConsumerEvent, FetchedRecords, OffsetAndMetadata, TopicPattern,
@@ -409,7 +410,7 @@ impl Runner {
         };
         // An offset is only committed when a bad record before it is safe, too.
         self.parts.errors.settled().await?;
-        let (allowed, refused) = self.offsets.allowed(offered);
+        let (mut allowed, refused) = self.offsets.allowed(offered);
         for (partition, offset) in refused {
             tracing::warn!(%partition, offset, "the sink offered an offset that it was not given; it is not committed");
         }
@@ -417,6 +418,7 @@ impl Runner {
             metrics.committed(began.elapsed(), std::iter::empty());
             return Ok(());
         }
+        self.add_positions(&mut allowed);
         let offsets: HashMap<_, _> = allowed
             .iter()
             .map(|(p, offset)| (client_partition(p), OffsetAndMetadata::new(*offset)))
@@ -432,6 +434,18 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// Adds the positions of partitions that have had no records: with the others they are committed as well, so that
+    /// the next owner begins where this one would have.
+    fn add_positions(&self, offsets: &mut OffsetMap) {
+        let waiting =
+            |partition: &TopicPartition| self.queue.iter().any(|chunk| chunk.partition == *partition);
+        for partition in self.offsets.untouched().filter(|partition| !waiting(partition)) {
+            if let Some(position) = self.parts.consumer.position(&client_partition(partition)) {
+                offsets.insert(partition.clone(), position);
+            }
+        }
     }
 
     fn drop_queued(&mut self, partitions: &[TopicPartition]) {

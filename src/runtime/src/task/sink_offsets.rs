@@ -61,6 +61,12 @@ impl SinkOffsets {
         moved.filter_map(|(partition, p)| Some((partition.clone(), p.put?))).collect()
     }
 
+    /// Partitions of which no record was put since they were assigned.
+    pub(crate) fn untouched(&self) -> impl Iterator<Item = &TopicPartition> {
+        let untouched = self.partitions.iter().filter(|(_, p)| p.put.is_none() && p.committed.is_none());
+        untouched.map(|(partition, _)| partition)
+    }
+
     /// Of the offsets that the task allows, those that can be committed: of assigned partitions, and
     /// not past what was put. The others are given separately, for a warning.
     pub(crate) fn allowed(&self, offered: OffsetMap) -> (OffsetMap, OffsetMap) {
@@ -107,6 +113,16 @@ mod tests {
         assert_eq!(offsets.allowed(map(&[(0, 11)])).0, map(&[]));
         offsets.committed(&map(&[(0, 10)]));
         assert!(offsets.current().is_empty());
+    }
+
+    #[test]
+    fn partitions_are_untouched_until_something_is_known_of_them() {
+        let mut offsets = SinkOffsets::default();
+        offsets.assigned(&[tp(0), tp(1), tp(2), tp(3)]);
+        offsets.put(&tp(0), 1);
+        offsets.rewound(&tp(1), 0);
+        offsets.committed(&map(&[(2, 4)]));
+        assert_eq!(offsets.untouched().collect::<Vec<_>>(), [&tp(3)]);
     }
 
     #[test]
