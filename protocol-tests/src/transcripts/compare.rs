@@ -1,7 +1,8 @@
 //! How an answer differs from the recorded one, field by field.
 //!
 //! The order of members is not compared, nor that of names in a list whose order is that of a Java
-//! `HashMap`: connectors, topics, loggers, and two texts that print one.
+//! `HashMap`: connectors, topics, loggers, partitions of offsets, and two texts that print one. Items of other lists are
+//! compared by what names them; that they are in another order is a difference of its own.
 
 use super::world::matches;
 use super::{Call, World};
@@ -102,11 +103,12 @@ fn differ(differences: &mut Vec<Difference>, at: &str, recorded: &Value, answere
             }
         }
         (Value::Array(left), Value::Array(right)) => {
-            let (left, right) = (in_order(left), in_order(right));
-            for number in 0..left.len().max(right.len()) {
-                let item = |items: &[Value]| items.get(number).cloned().unwrap_or(Value::Null);
-                differ(differences, &format!("{at}[{number}]"), &item(&left), &item(&right));
+            for (number, (recorded, answered)) in pairs(left, right).into_iter().enumerate() {
+                let (recorded, answered) =
+                    (recorded.unwrap_or(&Value::Null), answered.unwrap_or(&Value::Null));
+                differ(differences, &format!("{at}[{number}]"), recorded, answered);
             }
+            differences.extend(reordered(at, left, right));
         }
         _ if same(recorded, answered) => {}
         _ => differences.push(Difference {
@@ -117,13 +119,62 @@ fn differ(differences: &mut Vec<Difference>, at: &str, recorded: &Value, answere
     }
 }
 
-/// Lists of names are sets.
-fn in_order(items: &[Value]) -> Vec<Value> {
-    let mut items = items.to_vec();
-    if items.iter().all(Value::is_string) {
-        items.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+/// What names an item of a list: its task, class, key or partition, or what it is itself.
+fn name_of(item: &Value) -> Option<Value> {
+    if item.is_string() {
+        return Some(item.clone());
     }
-    items
+    if item["class"].is_string() {
+        // A class may be a plugin of two types.
+        return Some(serde_json::json!([item["class"], item["type"]]));
+    }
+    let found = [&item["id"], &item["partition"], &item["definition"]["name"], &item["value"]["name"]];
+    found.into_iter().chain([&item["name"]]).find(|name| !name.is_null()).cloned()
+}
+
+/// Whether each item has a name, and no two have the same.
+fn are_named(items: &[Value]) -> bool {
+    let names: Option<Vec<Value>> = items.iter().map(name_of).collect();
+    names.is_some_and(|names| (1..names.len()).all(|at| !names[..at].contains(&names[at])))
+}
+
+type Pair<'a> = (Option<&'a Value>, Option<&'a Value>);
+
+/// The items of two lists by their names, or else by their places.
+fn pairs<'a>(left: &'a [Value], right: &'a [Value]) -> Vec<Pair<'a>> {
+    if !are_named(left) || !are_named(right) {
+        return (0..left.len().max(right.len())).map(|at| (left.get(at), right.get(at))).collect();
+    }
+    let alike = |one: &Value, other: &Value| match (name_of(one), name_of(other)) {
+        (Some(Value::String(pattern)), Some(Value::String(text))) => matches(&pattern, &text),
+        (one, other) => one == other,
+    };
+    let mut only_right = right.iter().filter(|item| !left.iter().any(|other| alike(other, item)));
+    let mut pairs = Vec::new();
+    for item in left {
+        let mut other = right.iter().find(|other| alike(item, other));
+        if other.is_none() && item.is_string() {
+            // A text that should be another one.
+            other = only_right.next();
+        }
+        pairs.push((Some(item), other));
+    }
+    pairs.extend(only_right.map(|item| (None, Some(item))));
+    pairs
+}
+
+/// That what both lists have is in another order, unless there is none.
+fn reordered(at: &str, left: &[Value], right: &[Value]) -> Option<Difference> {
+    let ordered = |item: &Value| !item.is_string() && item["partition"].is_null();
+    if !are_named(left) || !are_named(right) || !left.iter().all(ordered) {
+        return None;
+    }
+    let names = |items: &[Value], others: &[Value]| -> Value {
+        let others: Vec<Value> = others.iter().filter_map(name_of).collect();
+        items.iter().filter_map(name_of).filter(|name| others.contains(name)).collect()
+    };
+    let (recorded, answered) = (names(left, right), names(right, left));
+    (recorded != answered).then(|| Difference { at: format!("{at}.order"), recorded, answered })
 }
 
 fn same(recorded: &Value, answered: &Value) -> bool {
@@ -143,10 +194,10 @@ fn unordered(text: &str) -> Option<Vec<String>> {
         items.sort();
         items
     };
-    if let Some(map) = text.strip_prefix("Connector config {")
+    if let Some((start, map)) = text.split_once("Connector config {")
         && let Some((map, end)) = map.rsplit_once('}')
     {
-        return Some([items(map, ", "), vec![end.to_owned()]].concat());
+        return Some([items(map, ", "), vec![start.to_owned(), end.to_owned()]].concat());
     }
     let (start, list) = text.split_once("available connectors are: ")?;
     let list = list.trim_end().trim_end_matches(',');
@@ -171,7 +222,12 @@ mod tests {
         assert_eq!(at(json!({"a": null}), json!({"z": 0})), ["b.z", "b.a"]);
         assert_eq!(at(json!([{"c": 1}]), json!([])), ["b[0]"]);
         assert_eq!(at(json!(["x", "y"]), json!(["y", "x"])), [""; 0]);
-        assert_eq!(at(json!(["x", "y"]), json!(["y"])).len(), 2);
+        assert_eq!(at(json!(["x", "y"]), json!(["y"])), ["b[0]"]);
+        assert_eq!(at(json!([{"id": 1}, {"id": 2}]), json!([{"id": 2}, {"id": 3}])), ["b[0]", "b[2]"]);
+        assert_eq!(at(json!([{"id": 1}, {"id": 2}]), json!([{"id": 2}, {"id": 1}])), ["b.order"]);
+        assert_eq!(at(json!([{"id": 1}, {"id": 1}]), json!([{"id": 1}])), ["b[1]"]);
+        let offsets = |a: &str, b: &str| json!([{"partition": {"f": a}}, {"partition": {"f": b}}]);
+        assert_eq!(at(offsets("x", "y"), offsets("y", "x")), [""; 0]);
         assert_eq!(at(json!("<ms>"), json!(17)), [""; 0]);
         assert_eq!(at(json!("1"), json!("2")), ["b"]);
     }

@@ -16,6 +16,7 @@ mod worker;
 use crossdock_testcontainers::Kafka;
 use protocol_tests::transcripts::{self, Call, Difference, Scenario, World, compare};
 use rows::Rows;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use table::Table;
@@ -79,15 +80,18 @@ struct Replay<'a> {
 impl Replay<'_> {
     /// Asks, and says what differs, allowed or not.
     async fn ask(&mut self, call: &Call) -> Vec<Difference> {
-        self.prepare(call);
+        self.prepare(call).await;
         let patience = if self.has_failed { AWAIT_AFTER_FAILURE } else { AWAIT };
-        let until = Instant::now() + if call.awaits() { patience } else { Duration::ZERO };
+        let begin = Instant::now();
         let world = self.worker.world();
         loop {
             let answer = http::send(call, world).await;
             let differences = compare(call, world, &answer);
-            let settled = differences.iter().all(|difference| self.rows.allowing(call, difference).is_some());
-            if settled || Instant::now() >= until {
+            let settled = differences
+                .iter()
+                .all(|difference| self.rows.allowing(self.scenario, call, difference).is_some());
+            let goes_on = call.awaits() || is_passing(call, &answer.body);
+            if settled || !goes_on || begin.elapsed() >= patience {
                 self.has_failed |= !settled;
                 return differences;
             }
@@ -96,13 +100,51 @@ impl Replay<'_> {
     }
 
     /// What the recorder did beside its requests.
-    fn prepare(&self, call: &Call) {
+    async fn prepare(&self, call: &Call) {
+        let reads = |body: &str, topic: &str| body.contains("\"topics\"") && body.contains(topic);
+        for (topic, count) in partitions(self.scenario) {
+            if call.method() == "POST" && call.body().is_some_and(|body| reads(&body, &topic)) {
+                self.worker.grow_topic(&topic, count).await;
+            }
+        }
+        let topics_come_back = call.path().trim_end_matches('/').ends_with("/topics")
+            && call.awaits()
+            && call.response_body().to_string().contains("[\"");
+        if topics_come_back {
+            self.worker.grow_input();
+        }
         if call.note() == "directory exists now" {
             for file in files(self.scenario, self.worker.world()) {
                 std::fs::create_dir_all(std::path::Path::new(&file).parent().unwrap()).unwrap();
             }
         }
     }
+}
+
+/// Whether a task is starting or stopping, where the recorder saw how it is after that.
+fn is_passing(call: &Call, answered: &str) -> bool {
+    const PASSING: &str = "UNASSIGNED";
+    call.method() == "GET"
+        && answered.contains(PASSING)
+        && !call.response_body().to_string().contains(PASSING)
+}
+
+/// The topics of which an answer names more than their first partition, with how many they have at least. What the
+/// sources of a scenario sent is in the first one.
+fn partitions(scenario: &Scenario) -> BTreeMap<String, i32> {
+    let mut found = BTreeMap::new();
+    let reads = scenario.calls.iter().filter(|call| call.method() == "GET" && call.status() == 200);
+    let offsets = reads.filter_map(|call| call.response_body()["offsets"].as_array());
+    for partition in offsets.flatten().map(|item| &item["partition"]) {
+        if let (Some(topic), Some(number)) =
+            (partition["kafka_topic"].as_str(), partition["kafka_partition"].as_i64())
+        {
+            let count: &mut i32 = found.entry(topic.to_owned()).or_default();
+            *count = (*count).max(number as i32 + 1);
+        }
+    }
+    found.retain(|_, count| *count > 1);
+    found
 }
 
 /// The files that connectors of a scenario name.

@@ -35,8 +35,9 @@ impl Table {
     ) {
         let counts = self.groups.entry(scenario.group.clone()).or_default();
         counts.requests += 1;
-        let (allowed, others): (Vec<_>, Vec<_>) =
-            differences.into_iter().partition(|difference| rows.allowing(call, difference).is_some());
+        let (allowed, others): (Vec<_>, Vec<_>) = differences
+            .into_iter()
+            .partition(|difference| rows.allowing(scenario, call, difference).is_some());
         let passes_loosely = call.is_loose() && others.iter().all(|d| d.at != "status");
         if !others.is_empty() && !passes_loosely {
             counts.failed += 1;
@@ -56,7 +57,7 @@ impl Table {
             counts.passed += 1;
         } else {
             counts.deviate += 1;
-            let mut named: Vec<_> = allowed.iter().filter_map(|d| rows.allowing(call, d)).collect();
+            let mut named: Vec<_> = allowed.iter().filter_map(|d| rows.allowing(scenario, call, d)).collect();
             named.dedup();
             for row in named {
                 *self.rows.entry(row).or_default() += 1;
