@@ -178,7 +178,7 @@ async fn a_source_whose_brokers_cannot_be_reached_says_so() {
     let mut worker = Worker::start(dir.path(), "127.0.0.1:1", &[], &[&plain, &creating]);
     for connector in ["plain", "creating"] {
         await_that("the log to name connector, address and reason", || {
-            let named = format!("connector=\"{connector}\"");
+            let named = format!("[{connector}|task-0] ");
             let says = |l: &str| l.contains(&named) && l.contains("127.0.0.1:1") && l.contains("refused");
             worker.log().lines().any(says)
         });
@@ -208,7 +208,7 @@ async fn a_directory_instead_of_a_file() {
         let trace = trace(&mut worker, connector);
         assert_says(&trace, &["folder", "directory"]);
     }
-    await_line(&worker, &["connector=\"dir-in\"", "POST /connectors/dir-in/tasks/0/restart"]);
+    await_line(&worker, &["[dir-in|task-0] ", "POST /connectors/dir-in/tasks/0/restart"]);
     scene.assert_healthy(&mut worker);
 }
 
@@ -315,7 +315,7 @@ async fn a_topic_that_the_broker_does_not_create() {
     });
     await_that("the log to name connector and topic", || {
         let log = worker.log();
-        log.lines().any(|l| l.contains("nowhere") && l.contains("connector=\"lost\""))
+        log.lines().any(|l| l.contains("nowhere") && l.contains("[lost|task-0] "))
     });
     assert_eq!(worker.terminate(), Some(0));
 }

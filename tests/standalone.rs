@@ -195,7 +195,7 @@ async fn a_broker_that_is_down_at_the_start_is_waited_for() {
     await_that("the log to say what is wrong", || {
         worker.assert_alive();
         let log = worker.log();
-        log.contains(&bootstrap) && log.contains("connector=\"in\"")
+        log.contains(&bootstrap) && log.contains("[in|task-0] ")
     });
     let (status, names) = worker.get("/connectors").unwrap();
     assert_eq!((status, names), (200, serde_json::json!(["in", "out"])));

@@ -40,11 +40,15 @@ pub(crate) struct DevArguments {
 }
 
 /// Runs broker and worker until a signal comes.
-pub(crate) async fn run(arguments: DevArguments, log: Option<&str>) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    arguments: DevArguments,
+    log: Option<&str>,
+    format: logging::LogFormat,
+) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let live = Live::new();
     // The live line tells what happens, so that logs only say what is wrong unless asked.
-    let levels = logging::init(log.unwrap_or("warn"), live.bar())?;
+    let levels = logging::init(log.unwrap_or("warn"), format, live.bar())?;
     let data_dir = make_data_dir(&arguments.data_dir)?;
     let connectors = read_connectors(&arguments.connectors, &data_dir)?;
     let broker = Broker::builder()

@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// Without it info, and warn in dev.
     #[arg(long, global = true, env = "CROSSDOCK_LOG")]
     log: Option<String>,
+    /// Form of log lines.
+    #[arg(long, global = true, env = "CROSSDOCK_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: logging::LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -41,10 +44,10 @@ impl Arguments {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Standalone(arguments) => {
-                let levels = logging::init(self.log.as_deref().unwrap_or("info"), None)?;
+                let levels = logging::init(self.log.as_deref().unwrap_or("info"), self.log_format, None)?;
                 standalone::run(arguments, levels).await
             }
-            Command::Dev(arguments) => dev::run(arguments, self.log.as_deref()).await,
+            Command::Dev(arguments) => dev::run(arguments, self.log.as_deref(), self.log_format).await,
         }
     }
 }

@@ -14,6 +14,7 @@
 //! - [`metrics`]: what a worker measures of itself.
 //! - [`loggers`]: levels of loggers, changed while the worker runs.
 //! - `active_topics`: which topics connectors use.
+//! - [`context`]: what log lines are about.
 //! - `board`: the state of everything, readable at any time.
 //!
 //! # How data flows
@@ -32,6 +33,7 @@
 mod active_topics;
 mod board;
 pub mod config;
+pub mod context;
 mod errors;
 mod guard;
 pub mod herder;

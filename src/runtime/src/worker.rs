@@ -6,6 +6,7 @@
 use crate::board::Board;
 use crate::config::overrides::OverridePolicy;
 use crate::config::{ConnectorConfig, WorkerConfig, clients};
+use crate::context;
 use crate::errors::ErrorHandler;
 use crate::guard::panic_message;
 use crate::herder::{State, TaskId};
@@ -72,7 +73,7 @@ impl Worker {
         self.board.set_counters(&id, Arc::clone(&counters));
         self.board.set_task(&id, State::Unassigned, None);
         let worker = Arc::clone(self);
-        let span = tracing::info_span!("task", connector = id.connector, task = id.task);
+        let span = context::of_task(&id);
         TaskHandle::spawn(paused, move |control| {
             let run = async move {
                 let board = Arc::clone(&worker.board);

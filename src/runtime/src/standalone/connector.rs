@@ -292,7 +292,11 @@ impl RunningConnector {
         match made {
             Ok(task) => Some(self.worker.start_task(id, Arc::clone(&self.config), config, task, paused)),
             Err(trace) => {
-                tracing::error!(task = %id, "the task could not be made: {trace}");
+                tracing::error!(
+                    connector = id.connector,
+                    task = id.task,
+                    "the task could not be made: {trace}"
+                );
                 self.worker.startups.task(false);
                 self.worker.board.set_task(&id, State::Failed, Some(trace));
                 None
@@ -345,7 +349,8 @@ async fn end(task: TaskId, handle: TaskHandle, limit: Duration) {
     handle.request_stop();
     if !handle.ended(limit).await {
         tracing::error!(
-            %task,
+            connector = task.connector,
+            task = task.task,
             "the task did not stop within task.shutdown.graceful.timeout.ms and was abandoned; what it had not committed \
              is done again at its next start"
         );

@@ -1,6 +1,7 @@
 //! What a connector may ask of the worker: other tasks, to be failed, its offsets.
 
 use super::StandaloneHerder;
+use crate::context;
 use crate::guard::chain;
 use crate::herder::State;
 use crate::worker::Worker;
@@ -9,6 +10,7 @@ use crossdock_api::source::{ConnectorHost, OffsetReader};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
 use tokio::sync::Notify;
+use tracing::Instrument;
 
 /// Connectors that asked for other tasks and were not answered yet.
 #[derive(Default)]
@@ -26,13 +28,14 @@ pub(super) async fn answer(herder: Weak<StandaloneHerder>, asked: Arc<Asked>) {
         for name in names {
             let Ok(running) = herder.find(&name) else { continue };
             // Each on its own: one that hangs must not hold up the others.
-            tokio::spawn(async move {
+            let asking = async move {
                 let mut running = running.lock_to("being asked for its tasks").await;
                 if !running.is_deleted {
                     // What goes wrong shows in its status.
                     let _ = running.update_tasks().await;
                 }
-            });
+            };
+            tokio::spawn(asking.instrument(context::of_connector(&name)));
         }
     }
 }

@@ -31,6 +31,7 @@ mod validate;
 use crate::board::{Board, TaskProgress};
 use crate::config::overrides::OverridePolicy;
 use crate::config::{WorkerConfig, clients};
+use crate::context;
 use crate::guard::Guard;
 use crate::herder::HerderError;
 use crate::metrics::Startups;
@@ -47,6 +48,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 /// Why a worker or connector could not be started. Each names what to change.
 #[derive(Debug, thiserror::Error)]
@@ -144,8 +146,11 @@ impl StandaloneHerder {
                 tracing::error!(connector = name, "the connector was busy for too long and was abandoned");
                 return;
             };
-            running.stop_tasks().await;
-            running.stop_connector().await;
+            let stopping = async {
+                running.stop_tasks().await;
+                running.stop_connector().await;
+            };
+            stopping.instrument(context::of_connector(&name)).await;
         };
         futures_util::future::join_all(connectors.into_iter().map(|(name, running)| stop_one(name, running)))
             .await;
@@ -178,7 +183,7 @@ impl StandaloneHerder {
     {
         let this =
             self.this.upgrade().ok_or_else(|| HerderError::Internal("the worker is stopping".to_owned()))?;
-        let working = tokio::spawn(work(this));
+        let working = tokio::spawn(work(this).instrument(context::of_connector(name)));
         let limit = if self.worker.config.is_strict() { Duration::MAX } else { CALLERS_PATIENCE };
         match tokio::time::timeout(limit, working).await {
             Ok(Ok(outcome)) => outcome,

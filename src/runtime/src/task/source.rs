@@ -20,6 +20,7 @@ use super::source_offsets::Token;
 use super::topic_creation;
 use crate::active_topics::TopicNotes;
 use crate::config::connector::{ErrorTolerance, TopicCreation};
+use crate::context;
 use crate::errors::{ErrorHandler, Failed, Origin};
 use crate::herder::{State, TaskId};
 use crate::offsets::source::SourceOffsetStore;
@@ -31,6 +32,7 @@ use crossdock_client::producer::{AppendError, Producer, TopicRef};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tracing::Instrument;
 
 /// Wait before a poll that failed for now is made again.
 const RETRY_BACKOFF: Duration = Duration::from_secs(1);
@@ -417,6 +419,10 @@ async fn rest(
 /// Stores the offsets of what Kafka has acknowledged, and gives them. That it does not work now is logged
 /// and made up for later: the offsets stay what may be stored.
 async fn store_offsets(parts: &SourceTaskParts) -> Vec<(Map, Map)> {
+    write_offsets(parts).instrument(context::of_offsets(&parts.id)).await
+}
+
+async fn write_offsets(parts: &SourceTaskParts) -> Vec<(Map, Map)> {
     let offsets = parts.acks.offsets().take();
     let (metrics, began) = (parts.counters.metrics(), Instant::now());
     if offsets.is_empty() {
