@@ -118,7 +118,10 @@ prerequisites() {
     has cargo || fail "cargo is missing; install Rust from https://rustup.rs"
     need "a C compiler" cc "gcc libc6-dev" "xcode-select --install"
     need "curl" curl "curl ca-certificates" "brew install curl"
-    if $long; then need "promtool" promtool prometheus "brew install prometheus"; fi
+    if $long; then
+        need "promtool" promtool prometheus "brew install prometheus"
+        need "python3" python3 "python3 python3-venv" "brew install python"
+    fi
     local component
     for component in rustfmt clippy; do
         if ! cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1; then

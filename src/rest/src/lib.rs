@@ -11,7 +11,7 @@
 //! - `errors`: the two shapes of an error's answer, and how long a herder is waited for.
 //! - `bodies`: what requests bring; `json` reads it.
 //! - `jetty`: what Connect's HTTP server refuses, in strict mode.
-//! - `metrics`: what the worker measures, for Prometheus.
+//! - `metrics`: what the worker measures, for Prometheus; `openapi`: the document that describes the API.
 //! - `root`, `connectors`, `tasks`, `plugins`, `offsets`, `topics`, `loggers`, `internal`: one file a resource.
 //!
 //! # How data flows
@@ -44,6 +44,7 @@ mod loggers;
 mod metrics;
 mod negotiate;
 mod offsets;
+mod openapi;
 mod path;
 mod plugins;
 mod response_headers;

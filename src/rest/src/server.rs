@@ -38,7 +38,8 @@ use crate::errors::{ApiError, bare, bare_because};
 use crate::listeners::{self, Advertised, Listener, Scheme};
 use crate::response_headers::ResponseHeaders;
 use crate::{
-    RestError, connectors, internal, jetty, loggers, metrics, offsets, path, plugins, root, tasks, topics,
+    RestError, connectors, internal, jetty, loggers, metrics, offsets, openapi, path, plugins, root, tasks,
+    topics,
 };
 
 /// Largest head of a request.
@@ -220,6 +221,7 @@ fn routes() -> Router<App> {
     Router::new()
         .merge(root::routes())
         .merge(metrics::routes())
+        .merge(openapi::routes())
         .merge(connectors::routes())
         .merge(tasks::routes())
         .merge(internal::routes())
@@ -231,6 +233,12 @@ fn routes() -> Router<App> {
 /// What is for operators: below `/admin`.
 fn admin_routes() -> Router<App> {
     Router::new().merge(loggers::routes())
+}
+
+/// All that there is.
+#[cfg(test)]
+pub(crate) fn all_routes() -> Router<App> {
+    routes().merge(admin_routes())
 }
 
 fn finished(routes: Router<App>, app: App, max_body: u64) -> Router {

@@ -12,6 +12,18 @@ use async_trait::async_trait;
 use crossdock_api::ConfigMap;
 use crossdock_api::config::NullableConfig;
 
+impl StandaloneHerder {
+    /// The answer to what only workers of a group ask of each other: the caller's mistake, which Connect takes for its
+    /// own.
+    fn not_alone(&self, message: &str) -> HerderError {
+        let message = message.to_owned();
+        match self.worker.config.is_strict() {
+            true => HerderError::Internal(message),
+            false => HerderError::BadRequest(message),
+        }
+    }
+}
+
 #[async_trait]
 impl Herder for StandaloneHerder {
     async fn server_info(&self) -> ServerInfo {
@@ -127,7 +139,7 @@ impl Herder for StandaloneHerder {
     ) -> Result<(), HerderError> {
         let message =
             "Kafka Connect in standalone mode does not support externally setting task configurations.";
-        Err(HerderError::Internal(message.to_owned()))
+        Err(self.not_alone(message))
     }
 
     async fn fence_zombie_source_tasks(
@@ -136,6 +148,6 @@ impl Herder for StandaloneHerder {
         _: Option<RequestSignature>,
     ) -> Result<(), HerderError> {
         let message = "Kafka Connect in standalone mode does not support exactly-once source connectors.";
-        Err(HerderError::Internal(message.to_owned()))
+        Err(self.not_alone(message))
     }
 }
