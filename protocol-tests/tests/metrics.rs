@@ -62,13 +62,16 @@ const RULES: &[(&str, &str)] = &[
 /// Attributes of an MBean: text, or `None` for a number.
 type Attributes = BTreeMap<String, Option<String>>;
 
+/// The recording.
+fn beans() -> BTreeMap<String, BTreeMap<String, String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/metrics/mbeans_eos_disabled.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
 /// The recording, of MBeans of Connect that a worker alone has.
 fn recorded(worker_id: &str) -> BTreeMap<String, Attributes> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/metrics/mbeans_eos_disabled.json");
-    let beans: BTreeMap<String, BTreeMap<String, String>> =
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let kind = |name: &str| name.split_once("type=").unwrap().1.split(',').next().unwrap().to_owned();
-    let own = beans.into_iter().filter(|(name, _)| {
+    let own = beans().into_iter().filter(|(name, _)| {
         // Two of its four records of versions are those of its group, and two the same under older names.
         let other =
             name.contains("client-id=\"connect-") || name.contains(",id=") || name.ends_with("app-info");
@@ -259,6 +262,25 @@ async fn settled(address: SocketAddr) -> BTreeMap<String, f64> {
     }
 }
 
+/// Of the clients not all that Java's have is shown; but what is shown has the names that it has there.
+fn check_clients(shown: &BTreeMap<String, Attributes>) {
+    // Which of the two tasks gets the partition is left to the group.
+    let of_any_task = |name: &str| name.replace("snk-1", "snk-0");
+    let mut recorded: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, attributes) in beans() {
+        recorded.entry(of_any_task(&name)).or_default().extend(attributes.into_keys());
+    }
+    let mut found = 0;
+    for (name, attributes) in shown.iter().filter(|(name, _)| !name.starts_with("kafka.connect:")) {
+        let known = recorded.get(&of_any_task(name)).unwrap_or_else(|| panic!("{name} was not recorded"));
+        let more: Vec<_> = attributes.keys().filter(|attribute| !known.contains(*attribute)).collect();
+        assert!(more.is_empty(), "{name} was recorded without {more:?}");
+        found += 1;
+    }
+    // Two consumers, and one topic with one partition.
+    assert_eq!(found, 4);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_are_those_of_connect() {
     let broker = Broker::builder().start().await.unwrap();
@@ -284,7 +306,9 @@ async fn metrics_are_those_of_connect() {
         .map(|(name, attributes)| (name, attributes, shown.get(name)))
         .collect();
     assert!(differing.is_empty(), "recorded, and shown otherwise: {differing:#?}");
-    let more: Vec<_> = shown.keys().filter(|name| !recorded.contains_key(*name)).collect();
+    check_clients(&shown);
+    let own = shown.keys().filter(|name| name.starts_with("kafka.connect:"));
+    let more: Vec<_> = own.filter(|name| !recorded.contains_key(*name)).collect();
     assert!(more.is_empty(), "shown, but not recorded: {more:?}");
 
     let wanted = by_rules(&recorded);
@@ -301,6 +325,9 @@ async fn metrics_are_those_of_connect() {
     assert_eq!(total("kafka_connect_source_task_source_record_write_total"), lines);
     assert_eq!(total("kafka_connect_source_task_source_record_active_count"), 0.0);
     assert_eq!(total("kafka_connect_sink_task_partition_count"), 1.0);
+    let lag = "kafka_consumer_fetch_manager_records_lag_max{clientid=\"connector-consumer-snk-0\"}";
+    assert!(series.contains_key(lag), "{series:#?}");
+    assert_eq!(total("kafka_consumer_fetch_manager_records_lag"), 0.0);
     assert_eq!(total("kafka_connect_worker_task_startup_success_total"), 3.0);
     assert_eq!(total("kafka_connect_worker_connector_startup_attempts_total"), 2.0);
     assert_eq!(total("kafka_connect_task_error_total_record_errors"), 0.0);

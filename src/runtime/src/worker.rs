@@ -185,6 +185,7 @@ impl Worker {
     ) -> Result<SinkTaskParts, TaskFailure> {
         let settings = clients::consumer(&self.config, connector, &id);
         let consumer_config = ConsumerConfig::from_map(&settings)?;
+        counters.metrics().consumes_as(settings.get("client.id").map_or("", String::as_str));
         // Puts are as large as fetches unless somebody asks for less.
         let asked = settings.contains_key("max.poll.records");
         let max_put = asked.then(|| usize::try_from(consumer_config.max_poll_records).unwrap_or(1).max(1));

@@ -12,12 +12,14 @@
 //! - `sampled`: values over the last samples in time.
 //! - `errors`: counts of records that failed.
 //! - `task`: what one task has done.
+//! - `fetched`: what the consumer of a sink task has fetched.
 //! - `lags`: which records of a sink are not committed.
 //! - `startups`: how starts went.
 //! - `group`: what is shown, as Java's MBeans have it.
 //! - `view`: puts it together.
 
 mod errors;
+mod fetched;
 mod group;
 mod lags;
 mod sampled;
@@ -26,6 +28,7 @@ mod task;
 mod view;
 
 pub(crate) use errors::ErrorMetrics;
+pub(crate) use fetched::Fetch;
 pub use group::{MetricGroup, Reading};
 pub(crate) use sampled::Windows;
 pub(crate) use startups::Startups;

@@ -110,6 +110,29 @@ impl Sampled {
     }
 }
 
+/// A number that grows, and its rate.
+#[derive(Debug)]
+pub(super) struct Total {
+    total: f64,
+    recent: Sampled,
+}
+
+impl Total {
+    pub(super) fn new(windows: Windows) -> Self {
+        Self { total: 0.0, recent: Sampled::new(windows) }
+    }
+
+    pub(super) fn add(&mut self, count: f64, now: Instant) {
+        self.total += count;
+        self.recent.record(count, now);
+    }
+
+    /// The rate by second, and the number.
+    pub(super) fn readings(&self, now: Instant) -> (f64, f64) {
+        (self.recent.rate(now), self.total)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,13 @@
 //! What one task has done (`WorkerTask.TaskMetricsGroup`, `SourceTaskMetricsGroup`, `SinkTaskMetricsGroup`).
 
 use super::errors::ErrorMetrics;
+use super::fetched::{Fetch, Fetched};
+use super::group::MetricGroup;
 use super::lags::Lags;
-use super::sampled::{Sampled, Windows};
+use super::sampled::{Sampled, Total, Windows};
 use crate::herder::State;
 use crossdock_api::TopicPartition;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -14,6 +16,8 @@ use tokio::time::Instant;
 pub(crate) struct TaskMetrics {
     errors: ErrorMetrics,
     work: Mutex<Work>,
+    /// Id of the consumer, if there is one.
+    client: OnceLock<String>,
 }
 
 #[derive(Debug)]
@@ -33,30 +37,9 @@ struct Work {
     active: Sampled,
     active_now: f64,
     lags: Lags,
+    fetched: Fetched,
     attempts: u64,
     completions: Total,
-}
-
-/// A number that grows, and its rate.
-#[derive(Debug)]
-struct Total {
-    total: f64,
-    recent: Sampled,
-}
-
-impl Total {
-    fn new(windows: Windows) -> Self {
-        Self { total: 0.0, recent: Sampled::new(windows) }
-    }
-
-    fn add(&mut self, count: f64, now: Instant) {
-        self.total += count;
-        self.recent.record(count, now);
-    }
-
-    fn readings(&self, now: Instant) -> (f64, f64) {
-        (self.recent.rate(now), self.total)
-    }
 }
 
 /// The time spent in each state (`StateTracker`).
@@ -117,10 +100,11 @@ impl TaskMetrics {
             active: sampled(),
             active_now: 0.0,
             lags: Lags::default(),
+            fetched: Fetched::new(windows),
             attempts: 0,
             completions: Total::new(windows),
         };
-        Self { errors: ErrorMetrics::default(), work: Mutex::new(work) }
+        Self { errors: ErrorMetrics::default(), work: Mutex::new(work), client: OnceLock::new() }
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {
@@ -142,6 +126,18 @@ impl TaskMetrics {
         self.work().states.has_started
     }
 
+    /// The task has a consumer with that id.
+    pub(crate) fn consumes_as(&self, client_id: &str) {
+        // Set once, when the task is built.
+        let _ = self.client.set(client_id.to_owned());
+    }
+
+    /// What its consumer has fetched.
+    pub(super) fn consumer(&self) -> Vec<MetricGroup> {
+        let client = self.client.get();
+        client.map(|client| self.work().fetched.groups(client, Instant::now())).unwrap_or_default()
+    }
+
     /// A source was polled and gave records.
     pub(crate) fn polled(&self, records: usize, took: Duration) {
         let (mut work, now) = (self.work(), Instant::now());
@@ -160,10 +156,11 @@ impl TaskMetrics {
     }
 
     /// A sink has read records of a partition.
-    pub(crate) fn read(&self, partition: &TopicPartition, records: usize, from: i64, next: i64) {
+    pub(crate) fn read(&self, partition: &TopicPartition, fetch: Fetch) {
         let (mut work, now) = (self.work(), Instant::now());
-        work.taken.add(records as f64, now);
-        work.lags.read(partition, from, next);
+        work.taken.add(fetch.records as f64, now);
+        work.lags.read(partition, fetch.offset, fetch.next_offset);
+        work.fetched.add(partition, fetch, now);
         work.active_is_lag(now);
     }
 
@@ -186,6 +183,7 @@ impl TaskMetrics {
     pub(crate) fn removed(&self, partitions: &[TopicPartition]) {
         let mut work = self.work();
         work.lags.removed(partitions);
+        work.fetched.removed(partitions);
         work.active_is_lag(Instant::now());
     }
 
@@ -342,7 +340,8 @@ mod tests {
         let metrics = TaskMetrics::default();
         let partition = TopicPartition { topic: "t".into(), partition: 3 };
         metrics.assigned(std::slice::from_ref(&partition));
-        metrics.read(&partition, 5, 100, 106);
+        let fetch = Fetch { records: 5, bytes: 50, offset: 100, next_offset: 106, high_watermark: 106 };
+        metrics.read(&partition, fetch);
         metrics.put(4, Duration::from_millis(2));
         metrics.commit_begins();
         metrics.commit_failed(Duration::from_millis(1));

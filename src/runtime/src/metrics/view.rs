@@ -25,7 +25,8 @@ pub(crate) fn groups(shown: &Shown<'_>) -> Vec<MetricGroup> {
     for connector in shown.connectors {
         connector_groups(shown, connector, &mut groups);
     }
-    let count: usize = groups.iter().map(|group| group.attributes.len()).sum();
+    let own = groups.iter().filter(|group| group.domain == "kafka.connect");
+    let count: usize = own.map(|group| group.attributes.len()).sum();
     groups.push(MetricGroup::connect("kafka-metrics-count", &[]).numbers([("count", count as f64 + 1.0)]));
     groups
 }
@@ -102,6 +103,7 @@ fn connector_groups(shown: &Shown<'_>, connector: &ConnectorView, groups: &mut V
             _ => MetricGroup::connect("source-task-metrics", &tags).numbers(task.counters.metrics().source()),
         };
         groups.push(own);
+        groups.extend(task.counters.metrics().consumer());
         groups.push(
             MetricGroup::connect("task-error-metrics", &tags)
                 .numbers(task.counters.metrics().errors().readings()),

@@ -20,6 +20,7 @@ use crate::active_topics::TopicNotes;
 use crate::config::connector::SinkTopics;
 use crate::errors::{ErrorHandler, Origin, Originals};
 use crate::herder::{State, TaskId};
+use crate::metrics::Fetch;
 use crossdock_api::sink::SinkTaskHost;
 use crossdock_api::{
     ConfigMap, ConnectError, ErrorKind, OffsetMap, RecordBatch, SinkBatch, SinkTask, SinkTaskContext,
@@ -243,7 +244,7 @@ impl Runner {
     async fn take(&mut self, fetched: &FetchedRecords) -> Result<(), TaskFailure> {
         let partition = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
         let mut chunk = Filling::new(std::mem::take(&mut self.spare), &fetched.topic);
-        let mut records = 0;
+        let (mut records, mut size) = (0, 0);
         for batch in fetched.batches.iter().filter(|batch| !batch.header().is_control()) {
             let header = batch.header();
             let bytes = batch.records_bytes().map_err(|e| unreadable(&partition, header.base_offset, &e))?;
@@ -266,10 +267,17 @@ impl Runner {
                     source,
                 })?;
             }
+            size += bytes.len();
             chunk.slab = None;
         }
-        let (from, next) = (fetched.start_offset, fetched.next_offset);
-        self.parts.counters.metrics().read(&partition, records, from, next);
+        let fetch = Fetch {
+            records,
+            bytes: size,
+            offset: fetched.start_offset,
+            next_offset: fetched.next_offset,
+            high_watermark: fetched.high_watermark,
+        };
+        self.parts.counters.metrics().read(&partition, fetch);
         self.enqueue(chunk, &partition, fetched.next_offset).await
     }
 
