@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod kafka;
+pub(crate) mod misbehaving;
 pub(crate) mod plugin;
 pub(crate) mod sink_script;
 pub(crate) mod source_script;

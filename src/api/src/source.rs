@@ -76,8 +76,8 @@ pub trait SourceConnector: Connector {
 
 /// A task of a source. Calls never overlap. Mirrors `org.apache.kafka.connect.source.SourceTask`.
 ///
-/// A task that has to block a thread wraps the blocking part in its own thread or
-/// `spawn_blocking`, so that other tasks are not held up.
+/// A task may block its thread: others have threads of their own then. It costs a thread for as long, and the task
+/// cannot be stopped in the meantime, so that what waits for more than a moment is better async.
 #[async_trait]
 pub trait SourceTask: Send {
     /// Starts with one of the configs that [`Connector::task_configs`] gave.

@@ -147,6 +147,16 @@ impl Board {
         });
     }
 
+    /// As [`Self::set_task`], by the task itself; without effect once another one was started in its place.
+    pub(crate) fn set_task_of(&self, id: &TaskId, own: &Arc<Counters>, state: State, trace: Option<String>) {
+        self.with_task(id, |task| {
+            if Arc::ptr_eq(&task.counters, own) {
+                task.counters.metrics().entered(state);
+                task.condition = Condition { state, trace };
+            }
+        });
+    }
+
     fn with_task(&self, id: &TaskId, change: impl FnOnce(&mut TaskEntry)) {
         let mut connectors = self.write();
         if let Some(task) = connectors.get_mut(&id.connector).and_then(|c| c.tasks.get_mut(id.task as usize))

@@ -1,6 +1,7 @@
 //! Calls into a connector, made safe for the herder: a panic becomes an error, and none outlasts the
 //! worker.
 
+use crate::blocking::{may_block, may_block_in};
 use crossdock_api::ConnectError;
 use futures_util::FutureExt;
 use std::any::Any;
@@ -32,6 +33,20 @@ impl Guard {
         &self,
         call: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, String> {
+        self.until_ended(may_block_in(Self::caught(call))).await?
+    }
+
+    /// Runs a call into a plugin to its end or its panic. `Err` is a trace.
+    pub(crate) async fn caught<T>(call: impl Future<Output = Result<T, ConnectError>>) -> Result<T, String> {
+        match AssertUnwindSafe(call).catch_unwind().await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(chain(&error)),
+            Err(panic) => Err(format!("the plugin panicked: {}", panic_message(&*panic))),
+        }
+    }
+
+    /// Waits for something to its end, or to that of this guard's calls, which `Err` tells.
+    pub(crate) async fn until_ended<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {
         let mut stopping = self.stopping.clone();
         let mut interruptions = self.interruptions.clone();
         if let Some(count) = &mut interruptions {
@@ -48,20 +63,16 @@ impl Guard {
         };
         tokio::select! {
             biased;
-            done = AssertUnwindSafe(call).catch_unwind() => match done {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(error)) => Err(chain(&error)),
-                Err(panic) => Err(format!("the plugin panicked: {}", panic_message(&*panic))),
-            },
+            done = work => Ok(done),
             () = interrupted => Err("it did not answer in time, and was given up for a later request".to_owned()),
             _ = stopping.wait_for(|stopping| *stopping) => Err("the worker is stopping".to_owned()),
         }
     }
 }
 
-/// Runs a call into a plugin that does not wait. `Err` is a trace.
+/// Runs a call into a plugin that does not wait, or blocks its thread. `Err` is a trace.
 pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
-    std::panic::catch_unwind(AssertUnwindSafe(call))
+    std::panic::catch_unwind(AssertUnwindSafe(|| may_block(call)))
         .map_err(|panic| format!("the plugin panicked: {}", panic_message(&*panic)))
 }
 

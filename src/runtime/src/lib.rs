@@ -31,12 +31,14 @@
 //! how Kafka's bytes look: that is the client's.
 
 mod active_topics;
+mod blocking;
 mod board;
 pub mod config;
 pub mod context;
 mod errors;
 mod guard;
 pub mod herder;
+mod lent;
 pub mod loggers;
 pub mod metrics;
 pub mod offsets;

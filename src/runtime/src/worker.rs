@@ -1,8 +1,9 @@
 //! The worker: makes connectors and tasks from plugins and configurations, and runs them.
 //!
 //! A task is built inside its own spawned future: whatever goes wrong there, a panic of a plugin
-//! included, ends that task alone and becomes its status.
+//! included, ends that task alone and becomes its status. It may also block its thread: nothing else waits for that.
 
+use crate::blocking::may_block_in;
 use crate::board::Board;
 use crate::config::overrides::OverridePolicy;
 use crate::config::{ConnectorConfig, WorkerConfig, clients};
@@ -92,15 +93,16 @@ impl Worker {
                 match outcome {
                     Ok(Ok(())) => {
                         tracing::info!("the task has stopped");
-                        board.set_task(&id, State::Unassigned, None);
+                        board.set_task_of(&id, &counters, State::Unassigned, None);
                     }
-                    Ok(Err(failure)) => fail(&board, &id, connector.hide(&failure.trace())),
+                    Ok(Err(failure)) => fail(&board, &id, &counters, connector.hide(&failure.trace())),
                     Err(panic) => {
-                        fail(&board, &id, format!("the plugin panicked: {}", panic_message(&*panic)))
+                        let trace = format!("the plugin panicked: {}", panic_message(&*panic));
+                        fail(&board, &id, &counters, trace);
                     }
                 }
             };
-            run.instrument(span)
+            may_block_in(run.instrument(span))
         })
     }
 
@@ -121,7 +123,7 @@ impl Worker {
                     worker.startups.task(true);
                 }
                 tracing::info!("the task is {}", if state == State::Paused { "paused" } else { "running" });
-                worker.board.set_task(&id, state, None);
+                worker.board.set_task_of(&id, &counters, state, None);
             }
         };
         let errors = ErrorHandler::new(id.clone(), &self.config, connector, Arc::clone(&counters));
@@ -209,12 +211,12 @@ fn cluster(settings: &ConfigMap) -> Result<Cluster, ClientConfigError> {
     Ok(Cluster::new(ClientConfig::from_map(settings)?))
 }
 
-fn fail(board: &Board, id: &TaskId, trace: String) {
+fn fail(board: &Board, id: &TaskId, own: &Arc<Counters>, trace: String) {
     tracing::error!(
         "the task has failed and stays so until it is restarted \
          (POST /connectors/{}/tasks/{}/restart): {trace}",
         id.connector,
         id.task
     );
-    board.set_task(id, State::Failed, Some(trace));
+    board.set_task_of(id, own, State::Failed, Some(trace));
 }

@@ -9,6 +9,7 @@ use crate::config::providers::Resolved;
 use crate::config::{ConnectorConfig, clients};
 use crate::guard::caught;
 use crate::herder::{ConnectorInfo, HerderError, TargetState};
+use crate::lent::Lent;
 use crate::task::pipeline::Pipeline;
 use crossdock_api::config::{ConfigType, NullableConfig};
 use crossdock_api::registry::Plugin;
@@ -47,9 +48,10 @@ impl StandaloneHerder {
         let pipeline = Pipeline::build(&self.worker.plugins, &self.worker.config, &config)?;
         self.warn(&config, &plugin, &own, Some(&pipeline));
         let name = config.name().to_owned();
-        let definition = Definition { plugin, config, connector };
+        let version = version_of(&mut connector).map_err(StartError::Plugin)?;
+        let definition = Definition { plugin, config, connector, version };
         let slot = self.insert(&name, definition, TargetState::Started);
-        let slot = slot.map_err(StartError::Plugin)?.ok_or(StartError::Exists(name))?;
+        let slot = slot.ok_or(StartError::Exists(name))?;
         // How it goes shows in its status.
         let _ = self.begin(&slot).await;
         Ok(())
@@ -84,11 +86,10 @@ impl StandaloneHerder {
         config: NullableConfig,
         initial_state: TargetState,
     ) -> Result<ConnectorInfo, HerderError> {
-        let definition = self.definition(name, config, true).await?;
         let name = name.to_owned();
         self.detached(&name.clone(), |this| async move {
-            let slot = this.insert(&name, definition, initial_state).map_err(HerderError::Internal)?;
-            let slot = slot.ok_or_else(|| exists(&name))?;
+            let definition = this.definition(&name, config, true).await?;
+            let slot = this.insert(&name, definition, initial_state).ok_or_else(|| exists(&name))?;
             this.begin(&slot).await.map_err(|trace| not_started(&name, &trace))?;
             this.connector_info(&name)
         })
@@ -100,9 +101,9 @@ impl StandaloneHerder {
         name: &str,
         config: NullableConfig,
     ) -> Result<(bool, ConnectorInfo), HerderError> {
-        let definition = self.definition(name, config, false).await?;
         let name = name.to_owned();
         self.detached(&name.clone(), |this| async move {
+            let definition = this.definition(&name, config, false).await?;
             let created = this.put(&name, definition).await?;
             Ok((created, this.connector_info(&name)?))
         })
@@ -194,7 +195,8 @@ impl StandaloneHerder {
         };
         let own = caught(|| connector.as_connector().config_def()).map_err(HerderError::Internal)?;
         self.warn(&config, &plugin, &own, pipeline.as_ref());
-        Ok(Definition { plugin, config: Arc::new(config), connector })
+        let version = version_of(&mut connector).map_err(HerderError::Internal)?;
+        Ok(Definition { plugin, config: Arc::new(config), connector, version })
     }
 
     fn warn(&self, config: &ConnectorConfig, plugin: &Plugin, own: &ConfigDef, pipeline: Option<&Pipeline>) {
@@ -214,7 +216,6 @@ impl StandaloneHerder {
                 // Given back if another request was faster.
                 match self.insert_or_back(name, definition, TargetState::Started) {
                     Ok(slot) => {
-                        let slot = slot.map_err(HerderError::Internal)?;
                         self.begin(&slot).await.map_err(|trace| not_started(name, &trace))?;
                         return Ok(true);
                     }
@@ -233,13 +234,8 @@ impl StandaloneHerder {
     }
 
     /// Adds a connector that is not started yet; `None` if its name is taken.
-    fn insert(
-        &self,
-        name: &str,
-        definition: Definition,
-        target: TargetState,
-    ) -> Result<Option<Arc<Slot>>, String> {
-        self.insert_or_back(name, definition, target).ok().transpose()
+    fn insert(&self, name: &str, definition: Definition, target: TargetState) -> Option<Arc<Slot>> {
+        self.insert_or_back(name, definition, target).ok()
     }
 
     /// As [`Self::insert`], but gives the definition back if the name is taken.
@@ -248,21 +244,22 @@ impl StandaloneHerder {
         name: &str,
         definition: Definition,
         target: TargetState,
-    ) -> Result<Result<Arc<Slot>, String>, Definition> {
+    ) -> Result<Arc<Slot>, Definition> {
         let mut connectors = self.connectors();
         if connectors.contains_key(name) {
             return Err(definition);
         }
-        let Definition { plugin, config, connector } = definition;
+        let Definition { plugin, config, connector, version } = definition;
         let host =
             Host { asked: Arc::clone(&self.asked), worker: Arc::clone(&self.worker), name: name.to_owned() };
         let (interruptions, interrupted) = watch::channel(0);
-        let mut running = RunningConnector {
+        let running = RunningConnector {
             worker: Arc::clone(&self.worker),
             guard: self.guard.interrupted_by(interrupted),
             plugin,
             config,
-            connector,
+            connector: Lent::new(connector),
+            version,
             context: ConnectorContext::new(name, Arc::new(host)),
             target,
             is_started: false,
@@ -272,12 +269,10 @@ impl StandaloneHerder {
             applied: None,
             tasks: Vec::new(),
         };
-        if let Err(trace) = running.publish() {
-            return Ok(Err(trace));
-        }
+        running.publish();
         let slot = Arc::new(Slot::new(running, interruptions));
         connectors.insert(name.to_owned(), Arc::clone(&slot));
-        Ok(Ok(slot))
+        Ok(slot)
     }
 
     /// Brings a new connector to its target state, with its tasks.
@@ -291,6 +286,10 @@ impl StandaloneHerder {
 /// That a name is taken.
 fn exists(name: &str) -> HerderError {
     HerderError::Conflict(format!("Connector {name} already exists"))
+}
+
+fn version_of(connector: &mut AnyConnector) -> Result<String, String> {
+    caught(|| connector.as_connector().version().to_owned())
 }
 
 /// That a connector is there, but could not be started.

@@ -3,6 +3,7 @@
 use crate::config::ConnectorConfig;
 use crate::guard::{Guard, caught};
 use crate::herder::{ConnectorKind, State, TargetState, TaskId};
+use crate::lent::Lent;
 use crate::task::TaskHandle;
 use crate::worker::{PluginTask, Worker};
 use crossdock_api::registry::{Factory, Plugin, PluginKind};
@@ -34,6 +35,7 @@ impl AnyConnector {
         }
     }
 
+    /// A new task.
     fn task(&self) -> PluginTask {
         match self {
             Self::Sink(connector) => PluginTask::Sink(connector.task()),
@@ -47,6 +49,8 @@ pub(super) struct Definition {
     pub(super) plugin: Plugin,
     pub(super) config: Arc<ConnectorConfig>,
     pub(super) connector: AnyConnector,
+    /// What the plugin says of its version.
+    pub(super) version: String,
 }
 
 /// A connector with its tasks, whatever their states.
@@ -55,7 +59,8 @@ pub(super) struct RunningConnector {
     pub(super) guard: Guard,
     pub(super) plugin: Plugin,
     pub(super) config: Arc<ConnectorConfig>,
-    pub(super) connector: AnyConnector,
+    pub(super) connector: Lent<AnyConnector>,
+    pub(super) version: String,
     pub(super) context: ConnectorContext,
     /// What an operator wants of it.
     pub(super) target: TargetState,
@@ -102,14 +107,22 @@ impl RunningConnector {
 
     async fn start(&mut self) -> Result<(), String> {
         if !self.is_fresh {
-            let made = AnyConnector::make(&self.plugin)?;
-            self.connector = made.ok_or_else(|| "it is no connector".to_owned())?;
+            self.make_anew()?;
         }
         self.is_fresh = false;
         let (config, context) = (Arc::clone(&self.config), self.context.clone());
         // Even one that fails may have taken something that its stop gives back.
         self.is_started = true;
-        self.guard.call(self.connector.as_connector().start(context, config.raw())).await
+        let starting = self.connector.call(&self.guard, Duration::MAX, move |connector| {
+            Box::pin(async move { connector.as_connector().start(context, config.raw()).await })
+        });
+        starting.await
+    }
+
+    fn make_anew(&mut self) -> Result<(), String> {
+        let made = AnyConnector::make(&self.plugin)?;
+        self.connector = Lent::new(made.ok_or_else(|| "it is no connector".to_owned())?);
+        Ok(())
     }
 
     /// Stops the connector and starts it anew, if its target state is that; tasks are left alone.
@@ -129,19 +142,18 @@ impl RunningConnector {
     /// As [`Self::enter_target`].
     pub(super) async fn redefine(&mut self, definition: Definition) -> Result<(), String> {
         self.stop_connector().await;
-        let Definition { plugin, config, connector } = definition;
-        (self.plugin, self.config, self.connector, self.is_fresh) = (plugin, config, connector, true);
-        self.publish()?;
+        let Definition { plugin, config, connector, version } = definition;
+        (self.plugin, self.config, self.version) = (plugin, config, version);
+        (self.connector, self.is_fresh) = (Lent::new(connector), true);
+        self.publish();
         self.worker.board.set_connector(self.config.name(), State::Unassigned, None);
         self.enter_target().await
     }
 
     /// Shows its configuration on the board.
-    pub(super) fn publish(&mut self) -> Result<(), String> {
-        let version = caught(|| self.connector.as_connector().version().to_owned())?;
+    pub(super) fn publish(&self) {
         let kind = if is_source(self.plugin.kind()) { ConnectorKind::Source } else { ConnectorKind::Sink };
-        self.worker.board.put(self.config.name(), self.config.given().clone(), kind, &version);
-        Ok(())
+        self.worker.board.put(self.config.name(), self.config.given().clone(), kind, &self.version);
     }
 
     /// Asks the connector for its task configs and restarts its tasks if anything has changed for them
@@ -154,7 +166,10 @@ impl RunningConnector {
             return Ok(());
         }
         let tasks_max = self.config.tasks_max();
-        let asked = self.guard.call(self.connector.as_connector().task_configs(tasks_max)).await;
+        let asked = self.connector.call(&self.guard, Duration::MAX, move |connector| {
+            Box::pin(async move { connector.as_connector().task_configs(tasks_max).await })
+        });
+        let asked = asked.await;
         let asked = asked.and_then(|configs| self.check(configs));
         let configs = self.settle(asked, "it did not give the configs of its tasks")?;
         let is_applied = self.applied.as_ref().is_some_and(|applied| applied.raw() == self.config.raw());
@@ -165,7 +180,7 @@ impl RunningConnector {
         self.stop_tasks().await;
         self.task_configs = configs;
         self.applied = Some(Arc::clone(&self.config));
-        self.start_tasks();
+        self.start_tasks().await;
         Ok(())
     }
 
@@ -222,11 +237,15 @@ impl RunningConnector {
         parsed.map_err(|error| resolved.hide_in(error)).map(|config| config.resolved_from(resolved))
     }
 
-    fn start_tasks(&mut self) {
+    async fn start_tasks(&mut self) {
         let mut shown = self.task_configs.clone();
         shown.iter_mut().for_each(|config| self.config.restore(config));
         self.worker.board.set_tasks(self.config.name(), &shown);
-        self.tasks = (0..self.task_configs.len()).map(|number| self.start_task(number)).collect();
+        self.tasks.clear();
+        for number in 0..self.task_configs.len() {
+            let started = self.start_task(number).await;
+            self.tasks.push(started);
+        }
     }
 
     pub(super) async fn restart_task(&mut self, number: usize) {
@@ -234,7 +253,7 @@ impl RunningConnector {
             end(self.task_id(number), handle, self.worker.abandon_after()).await;
         }
         self.look_up_again();
-        let started = self.start_task(number);
+        let started = self.start_task(number).await;
         if let Some(task) = self.tasks.get_mut(number) {
             *task = started;
         }
@@ -265,28 +284,31 @@ impl RunningConnector {
 
     /// Stops the connector itself, if it was started; its tasks are left alone.
     pub(super) async fn stop_connector(&mut self) {
+        self.stop_connector_within(self.worker.config.shutdown_timeout()).await;
+    }
+
+    /// As [`Self::stop_connector`]; it is abandoned after that time.
+    pub(super) async fn stop_connector_within(&mut self, limit: Duration) {
         if !std::mem::take(&mut self.is_started) {
             return;
         }
-        let limit = self.worker.config.shutdown_timeout();
         let name = self.config.name();
         // Not by `self.guard`: it ends its calls when the worker stops, which is when this is called.
         let (_running, guard) = Guard::new();
-        match tokio::time::timeout(limit, guard.call(self.connector.as_connector().stop())).await {
-            Ok(Ok(())) => {}
-            Ok(Err(trace)) => tracing::warn!(connector = name, "the connector did not stop cleanly: {trace}"),
-            Err(_) => {
-                tracing::warn!(connector = name, "the connector did not stop in time and was abandoned")
-            }
+        let stopping = self
+            .connector
+            .call(&guard, limit, |connector| Box::pin(async move { connector.as_connector().stop().await }));
+        if let Err(trace) = stopping.await {
+            tracing::warn!(connector = name, "the connector did not stop cleanly: {trace}");
         }
     }
 
-    fn start_task(&self, number: usize) -> Option<TaskHandle> {
+    async fn start_task(&mut self, number: usize) -> Option<TaskHandle> {
         let id = self.task_id(number);
         let config = self.task_configs.get(number)?.clone();
         let made = match self.config.defect() {
             Some(defect) => Err(defect.to_string()),
-            None => caught(|| self.connector.task()),
+            None => self.make_task().await,
         };
         let paused = self.target == TargetState::Paused;
         match made {
@@ -302,6 +324,17 @@ impl RunningConnector {
                 None
             }
         }
+    }
+
+    async fn make_task(&mut self) -> Result<PluginTask, String> {
+        if self.connector.is_stuck() {
+            // Tasks can be made by any instance.
+            self.make_anew()?;
+        }
+        let making = self
+            .connector
+            .call(&self.guard, Duration::MAX, |connector| Box::pin(async move { Ok(connector.task()) }));
+        making.await
     }
 
     fn task_id(&self, number: usize) -> TaskId {

@@ -43,7 +43,8 @@ impl Herder for StandaloneHerder {
     }
 
     async fn validate_config(&self, config: NullableConfig) -> Result<ConfigInfos, HerderError> {
-        Ok(self.validated(&config).await?)
+        let name = config.get("name").cloned().flatten().unwrap_or_default();
+        self.detached(&name, |this| async move { Ok(this.validated(&config).await?) }).await
     }
 
     async fn create_connector(

@@ -37,7 +37,7 @@ use crate::herder::HerderError;
 use crate::metrics::Startups;
 use crate::offsets::file_store::FileOffsetStore;
 use crate::offsets::store::{MemoryOffsetStore, OffsetStore, OffsetStoreError};
-use crate::task::pipeline;
+use crate::task::{PLUGIN_STOP, pipeline};
 use crate::worker::Worker;
 pub(crate) use connector::AnyConnector;
 use crossdock_api::{ConfigError, Plugins};
@@ -48,6 +48,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 /// Why a worker or connector could not be started. Each names what to change.
@@ -141,14 +142,15 @@ impl StandaloneHerder {
         let _ = self.stopping.send(true);
         let connectors = std::mem::take(&mut *self.connectors());
         let stop_one = async |name: String, running: Arc<Slot>| {
-            let limit = self.worker.abandon_after() * 2;
+            let limit = self.worker.abandon_after();
+            let deadline = Instant::now() + limit;
             let Ok(mut running) = tokio::time::timeout(limit, running.lock()).await else {
                 tracing::error!(connector = name, "the connector was busy for too long and was abandoned");
                 return;
             };
             let stopping = async {
                 running.stop_tasks().await;
-                running.stop_connector().await;
+                running.stop_connector_within((deadline - Instant::now()).max(PLUGIN_STOP)).await;
             };
             stopping.instrument(context::of_connector(&name)).await;
         };

@@ -70,6 +70,14 @@ enum Wanted {
     Running,
     Paused,
     Stopped,
+    /// Nobody waits for it any more, and another task may have taken its place.
+    Abandoned,
+}
+
+impl Wanted {
+    fn is_end(self) -> bool {
+        matches!(self, Self::Stopped | Self::Abandoned)
+    }
 }
 
 /// The task's end of its control: it ends when [`TaskControl::stopped`] does.
@@ -82,7 +90,7 @@ impl TaskControl {
     /// Waits until the task shall stop. Cancel-safe.
     pub(crate) async fn stopped(&mut self) {
         // An error means that the handle is gone, which also ends the task.
-        let _ = self.wanted.wait_for(|wanted| *wanted == Wanted::Stopped).await;
+        let _ = self.wanted.wait_for(|wanted| wanted.is_end()).await;
     }
 
     /// Waits until the task shall pause or stop; at once, if it shall already. Cancel-safe.
@@ -102,6 +110,11 @@ impl TaskControl {
     /// Whether the task shall pause.
     pub(crate) fn is_paused(&self) -> bool {
         *self.wanted.borrow() == Wanted::Paused
+    }
+
+    /// Whether the task was given up, so that it must leave nothing behind.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        *self.wanted.borrow() == Wanted::Abandoned
     }
 }
 
@@ -143,7 +156,7 @@ impl TaskHandle {
 
     fn want(&self, new: Wanted) {
         self.wanted.send_if_modified(|wanted| {
-            let changes = *wanted != Wanted::Stopped && *wanted != new;
+            let changes = !wanted.is_end() && *wanted != new;
             if changes {
                 *wanted = new;
             }
@@ -156,6 +169,8 @@ impl TaskHandle {
     pub(crate) async fn ended(mut self, limit: Duration) -> bool {
         let ended = tokio::time::timeout(limit, &mut self.join).await.is_ok();
         if !ended {
+            // One that blocks its thread only sees this when it comes back.
+            self.wanted.send_replace(Wanted::Abandoned);
             self.join.abort();
         }
         ended

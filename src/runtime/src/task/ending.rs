@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 /// How long the plugin may take to stop at the end.
-pub(super) const PLUGIN_STOP: Duration = Duration::from_secs(1);
+pub(crate) const PLUGIN_STOP: Duration = Duration::from_secs(1);
 
 /// Runs a task's work; a panic of the plugin becomes its failure.
 pub(super) async fn caught(work: impl Future<Output = Result<(), TaskFailure>>) -> Result<(), TaskFailure> {

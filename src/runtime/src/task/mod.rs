@@ -24,4 +24,5 @@ pub(crate) mod topic_creation;
 
 pub use control::Counters;
 pub(crate) use control::TaskHandle;
+pub(crate) use ending::PLUGIN_STOP;
 pub(crate) use failure::TaskFailure;

@@ -89,6 +89,9 @@ pub(crate) async fn run(
         Ok(())
     })
     .await;
+    if control.is_abandoned() {
+        return Ok(());
+    }
     runner.finish(result).await
 }
 
