@@ -128,17 +128,19 @@ impl Worker {
         };
         let errors = ErrorHandler::new(id.clone(), &self.config, connector, Arc::clone(&counters));
         let errors = tokio::select! {
-            errors = errors.with_dead_letters(&self.config, connector) => Arc::new(errors?),
+            errors = errors.with_dead_letters(&self.config, connector) => errors?,
             () = control.stopped() => return Ok(()),
         };
         match task {
             PluginTask::Source(task) => {
+                let errors = Arc::new(errors.with_capture(&self.plugins)?);
                 let parts = self.source_parts(id.clone(), connector, config, counters, errors)?;
                 let pipeline = Pipeline::build(&self.plugins, &self.config, connector)?;
                 self.board.set_made(&id);
                 source::run(task, pipeline, parts, control, tell).await
             }
             PluginTask::Sink(task) => {
+                let errors = Arc::new(errors);
                 let parts = self.sink_parts(id.clone(), connector, config, task, counters, errors)?;
                 self.board.set_made(&id);
                 sink::run(parts, control, tell).await

@@ -56,10 +56,11 @@ pub struct TopicCreation {
     pub configs: ConfigMap,
 }
 
-/// Where a sink sends records that cannot be handled.
+/// Where records go that cannot be handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterQueue {
-    /// `errors.deadletterqueue.topic.name`.
+    /// `errors.deadletterqueue.topic.name` of a sink, `crossdock.errors.deadletterqueue.topic.name` of a source; the
+    /// other keys likewise.
     pub topic: String,
     /// `errors.deadletterqueue.topic.replication.factor`, if the topic has to be created.
     pub replication_factor: i16,
@@ -142,10 +143,12 @@ impl ConnectorConfig {
         match kind {
             PluginKind::Sink => {
                 config.topics = sink_topics(raw)?;
-                config.dead_letter_queue = dead_letter_queue(&parsed)?;
+                config.dead_letter_queue = dead_letter_queue(&parsed, "")?;
             }
             PluginKind::Source => {
                 refuse_exactly_once(raw)?;
+                let own = definition::own_source_keys().parse(raw)?;
+                config.dead_letter_queue = dead_letter_queue(&own, "crossdock.")?;
                 config.topic_creation = parse_topic_creation(raw)?;
             }
             _ => {}
@@ -198,7 +201,10 @@ impl ConnectorConfig {
             "transforms.",
             "value.converter.",
         ];
-        let def = Self::definition(kind).extend(own.clone());
+        let mut def = Self::definition(kind).extend(own.clone());
+        if kind == PluginKind::Source {
+            def = def.extend(definition::own_source_keys());
+        }
         let without_effect = WITHOUT_EFFECT.iter().filter(|key| self.raw.contains_key(**key));
         let mut warnings: Vec<String> = without_effect
             .map(|key| format!("the key {key} of connector {} has no effect in this version", self.name))
@@ -286,7 +292,7 @@ impl ConnectorConfig {
         self.retry
     }
 
-    /// The dead letter queue of a sink, if it has one.
+    /// The dead letter queue, if it has one.
     pub fn dead_letter_queue(&self) -> Option<&DeadLetterQueue> {
         self.dead_letter_queue.as_ref()
     }
@@ -313,17 +319,18 @@ impl ConnectorConfig {
     }
 }
 
-fn dead_letter_queue(parsed: &ParsedConfig) -> Result<Option<DeadLetterQueue>, ConfigError> {
-    let topic = parsed.string("errors.deadletterqueue.topic.name")?;
+fn dead_letter_queue(parsed: &ParsedConfig, prefix: &str) -> Result<Option<DeadLetterQueue>, ConfigError> {
+    let key = |name: &str| format!("{prefix}errors.deadletterqueue.{name}");
+    let topic = parsed.string(&key("topic.name"))?;
     if topic.is_empty() {
         return Ok(None);
     }
     // It fits: the key is a SHORT.
-    let factor = parsed.int("errors.deadletterqueue.topic.replication.factor")?;
+    let factor = parsed.int(&key("topic.replication.factor"))?;
     Ok(Some(DeadLetterQueue {
         topic: topic.to_owned(),
         replication_factor: i16::try_from(factor).unwrap_or(i16::MAX),
-        context_headers: parsed.boolean("errors.deadletterqueue.context.headers.enable")?,
+        context_headers: parsed.boolean(&key("context.headers.enable"))?,
     }))
 }
 

@@ -18,6 +18,7 @@ mod topic_creation;
 mod with_plugins;
 mod worker;
 
+pub(crate) use connector::own_source_keys;
 pub use enriched::enrich;
 pub(crate) use enriched::{check_version, class_of};
 pub use page::reference_page;

@@ -1,7 +1,7 @@
-//! The dead letter queue of a sink: a topic for records that could not be handled, as they came
-//! (`DeadLetterQueueReporter`).
+//! The dead letter queue of a task: a topic for records that could not be handled. Those of a sink are in it as they
+//! came (`DeadLetterQueueReporter`), those of a source as they were when they failed.
 
-use super::report::headers;
+use super::report::{headers, source_headers};
 use super::{Failed, Original};
 use crate::config::ConnectorConfig;
 use crate::config::connector::{DeadLetterQueue, TopicCreation};
@@ -15,6 +15,7 @@ use crossdock_client::producer::{
 use crossdock_client::{ClientConfig, Cluster, ProducerConfig};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The queue of one task. Records are under way until [`DeadLetters::settled`] says that they are in it.
 pub(super) struct DeadLetters {
@@ -51,7 +52,7 @@ impl DeadLetters {
         Ok(Self { id, queue: queue.clone(), producer, topic, sent: AtomicU64::new(0), acks })
     }
 
-    /// Sends a record on its way. Waits for room, not for Kafka.
+    /// Sends a record of a sink on its way. Waits for room, not for Kafka.
     pub(super) async fn send(
         &self,
         failed: &Failed,
@@ -59,17 +60,40 @@ impl DeadLetters {
         original: &Original,
     ) -> Result<(), TaskFailure> {
         let context = self.queue.context_headers.then(|| headers(&self.id, failed, partition));
-        let context = context.iter().flatten();
+        self.append(original, context.as_deref().unwrap_or_default()).await
+    }
+
+    /// Sends a record of a source on its way, with where in the source it is from. Else as [`Self::send`].
+    pub(super) async fn send_captured(
+        &self,
+        failed: &Failed,
+        place: &str,
+        captured: &Original,
+    ) -> Result<(), TaskFailure> {
+        let context = self.queue.context_headers.then(|| source_headers(&self.id, failed, place));
+        self.append(captured, context.as_deref().unwrap_or_default()).await
+    }
+
+    async fn append(
+        &self,
+        original: &Original,
+        context: &[(&'static str, String)],
+    ) -> Result<(), TaskFailure> {
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        let timestamp = match original.timestamp {
+            Original::NO_TIMESTAMP => now(),
+            timestamp => timestamp,
+        };
         let own = original.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
         let all: Vec<(&str, Option<&[u8]>)> =
-            own.chain(context.map(|(name, value)| (*name, Some(value.as_bytes())))).collect();
+            own.chain(context.iter().map(|(name, value)| (*name, Some(value.as_bytes())))).collect();
         let (key, value) = (original.key.as_deref(), original.value.as_deref());
         self.sent.fetch_add(1, Ordering::Relaxed);
         loop {
             let appended = self.producer.appender().append(
                 &self.topic,
                 None,
-                original.timestamp,
+                timestamp,
                 key,
                 value,
                 all.iter().copied(),
@@ -93,7 +117,8 @@ impl DeadLetters {
         if self.acks.done.load(Ordering::Acquire) < self.sent.load(Ordering::Relaxed) {
             self.producer.flush().await;
         }
-        match self.acks.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // It stays lost: whoever asks again, at the task's end, is told so too.
+        match self.acks.failed.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             None => Ok(()),
             Some(reason) => Err(self.refused(reason)),
         }

@@ -1,14 +1,15 @@
 //! All that happens to the failed records of one task.
 
+use super::capture::Capture;
 use super::dead_letters::DeadLetters;
 use super::report::{Shown, message, trace};
-use super::{Failed, Originals, Retry, Stage};
+use super::{Failed, Original, Originals, Retry, Stage};
 use crate::config::connector::ErrorTolerance;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::herder::TaskId;
 use crate::metrics::ErrorMetrics;
 use crate::task::{Counters, TaskFailure};
-use crossdock_api::{ConnectError, ErrorKind};
+use crossdock_api::{ConnectError, ErrorKind, Plugins, RecordRef};
 use std::sync::Arc;
 
 /// Where failed records are from.
@@ -28,6 +29,8 @@ pub(crate) struct ErrorHandler {
     log_messages: bool,
     as_connect: bool,
     dead_letters: Option<DeadLetters>,
+    /// For sources with a dead letter queue.
+    capture: Option<Capture>,
     counters: Arc<Counters>,
 }
 
@@ -47,6 +50,7 @@ impl ErrorHandler {
             log_messages: connector.log_messages(),
             as_connect: worker.is_strict(),
             dead_letters: None,
+            capture: None,
             counters,
         }
     }
@@ -64,6 +68,20 @@ impl ErrorHandler {
             self.dead_letters = Some(started);
         }
         Ok(self)
+    }
+
+    /// The same for a source: its dead letters are made of what it gave.
+    ///
+    /// # Errors
+    /// If the plugins lack what that takes.
+    pub(crate) fn with_capture(mut self, plugins: &Plugins) -> Result<Self, TaskFailure> {
+        self.capture = self.dead_letters.is_some().then(|| Capture::new(plugins)).transpose()?;
+        Ok(self)
+    }
+
+    /// What the dead letter of a record will be, if it is of a source that has a queue.
+    pub(crate) fn capture(&self, record: RecordRef<'_>) -> Option<Original> {
+        self.capture.as_ref().map(|capture| capture.of(record))
     }
 
     /// How to try again what failed for now.
@@ -108,11 +126,8 @@ impl ErrorHandler {
                 metrics.failure();
             }
             self.log(&failed, &origin);
-            if let (Some(queue), Origin::Kafka(originals)) = (&self.dead_letters, &origin)
-                && let Some(original) = originals.find(failed.offset)
-            {
-                metrics.dead_letter();
-                queue.send(&failed, originals.partition(), original).await?;
+            if let Some(queue) = &self.dead_letters {
+                self.bury(queue, &failed, &origin).await?;
             }
             let tolerated = self.tolerates(&failed.error);
             // As Connect counts: what a task reports is an error only if it ends the task, and is not skipped.
@@ -128,6 +143,26 @@ impl ErrorHandler {
             self.counters.add_skipped(1);
         }
         Ok(None)
+    }
+
+    async fn bury(
+        &self,
+        queue: &DeadLetters,
+        failed: &Failed,
+        origin: &Origin<'_>,
+    ) -> Result<(), TaskFailure> {
+        match (origin, &failed.captured) {
+            (Origin::Kafka(originals), _) => {
+                let Some(original) = originals.find(failed.offset) else { return Ok(()) };
+                self.metrics().dead_letter();
+                queue.send(failed, originals.partition(), original).await
+            }
+            (Origin::Source(place), Some(captured)) => {
+                self.metrics().dead_letter();
+                queue.send_captured(failed, &place(failed.ordinal), captured).await
+            }
+            (Origin::Source(_), None) => Ok(()),
+        }
     }
 
     /// Waits until all dead letters are in Kafka: before offsets of their records are committed.

@@ -11,8 +11,10 @@
 //! - `original`: records as they came from Kafka.
 //! - `report`: what logs and headers say.
 //! - `dead_letters`: the queue.
+//! - `capture`: what a record of a source was when it failed, for the queue.
 //! - `handler`: all of it, for one task.
 
+mod capture;
 mod dead_letters;
 mod handler;
 mod original;
@@ -68,4 +70,6 @@ pub(crate) struct Failed {
     pub(crate) error: ConnectError,
     /// What it was at the failure, for logs with messages of sources.
     pub(crate) text: Option<String>,
+    /// What it was at the failure, for the dead letter queue of a source.
+    pub(crate) captured: Option<Original>,
 }

@@ -17,6 +17,11 @@ pub(crate) struct Original {
     pub(crate) headers: Vec<(String, Option<Bytes>)>,
 }
 
+impl Original {
+    /// The timestamp of a record without one.
+    pub(crate) const NO_TIMESTAMP: i64 = -1;
+}
+
 /// The records of a put as they came. They are only taken apart when one of them is asked for: until then this
 /// costs nothing a record.
 #[derive(Debug)]

@@ -61,11 +61,25 @@ pub(super) fn headers(
     id: &TaskId,
     failed: &Failed,
     partition: &TopicPartition,
-) -> [(&'static str, String); 10] {
-    [
+) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
         ("__connect.errors.topic", partition.topic.to_string()),
         ("__connect.errors.partition", partition.partition.to_string()),
         ("__connect.errors.offset", failed.offset.to_string()),
+    ];
+    headers.extend(common_headers(id, failed));
+    headers
+}
+
+/// The same for a record of a source, which is in no topic yet: `place` says where in the source it is from.
+pub(super) fn source_headers(id: &TaskId, failed: &Failed, place: &str) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("__crossdock.errors.source", place.to_owned())];
+    headers.extend(common_headers(id, failed));
+    headers
+}
+
+fn common_headers(id: &TaskId, failed: &Failed) -> [(&'static str, String); 7] {
+    [
         ("__connect.errors.connector.name", id.connector.clone()),
         ("__connect.errors.task.id", id.task.to_string()),
         ("__connect.errors.stage", failed.stage.name().to_owned()),
@@ -116,6 +130,7 @@ mod tests {
             class: "org.apache.kafka.connect.json.JsonConverter".to_owned(),
             error: ConnectError::retriable("outer").caused_by(cause),
             text: None,
+            captured: None,
         };
         let partition = TopicPartition { topic: "t".into(), partition: 2 };
         let original = Original {

@@ -85,6 +85,7 @@ impl SinkTaskHost for Host {
             class: SINK_TASK.to_owned(),
             error,
             text: None,
+            captured: None,
         };
         match self.errors.report(vec![failed], Origin::Kafka(originals)).await {
             Ok(None) => Ok(()),

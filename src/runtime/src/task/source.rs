@@ -213,7 +213,7 @@ impl Runner {
                     Interruption::Pause => rest(&self.parts, &mut self.stored, control, flush, tell).await?,
                 },
                 failure = self.parts.acks.failure() => return Err(failure),
-                _ = flush.tick() => self.stored.extend(store_offsets(&self.parts).await),
+                _ = flush.tick() => self.stored.extend(store_offsets(&self.parts).await?),
                 polled = &mut polling => return Ok(Some(polled)),
             }
         }
@@ -234,7 +234,7 @@ impl Runner {
                     biased;
                     () = control.stopped() => return Ok(false),
                     failure = self.parts.acks.failure() => return Err(failure),
-                    _ = flush.tick() => self.stored.extend(store_offsets(&self.parts).await),
+                    _ = flush.tick() => self.stored.extend(store_offsets(&self.parts).await?),
                     done = &mut waiting => { done?; break; }
                 }
             }
@@ -383,7 +383,14 @@ impl Runner {
                 result
             }
         };
-        self.stored.extend(store_offsets(&self.parts).await);
+        let result = match store_offsets(&self.parts).await {
+            Ok(stored) => {
+                self.stored.extend(stored);
+                result
+            }
+            // After a failure this is only what follows from it.
+            Err(lost) => result.and(Err(lost)),
+        };
         stop_plugin(async {
             self.tell_stored().await;
             self.task.stop().await
@@ -414,35 +421,44 @@ async fn rest(
                 return Ok(());
             }
             failure = parts.acks.failure() => return Err(failure),
-            _ = flush.tick() => stored.extend(store_offsets(parts).await),
+            _ = flush.tick() => stored.extend(store_offsets(parts).await?),
         }
     }
 }
 
 /// Stores the offsets of what Kafka has acknowledged, and gives them. That it does not work now is logged
 /// and made up for later: the offsets stay what may be stored.
-async fn store_offsets(parts: &SourceTaskParts) -> Vec<(Map, Map)> {
+///
+/// # Errors
+/// A dead letter that Kafka has not taken: nothing is stored then.
+async fn store_offsets(parts: &SourceTaskParts) -> Result<Vec<(Map, Map)>, TaskFailure> {
     write_offsets(parts).instrument(context::of_offsets(&parts.id)).await
 }
 
-async fn write_offsets(parts: &SourceTaskParts) -> Vec<(Map, Map)> {
+async fn write_offsets(parts: &SourceTaskParts) -> Result<Vec<(Map, Map)>, TaskFailure> {
     let offsets = parts.acks.offsets().take();
     let (metrics, began) = (parts.counters.metrics(), Instant::now());
     if offsets.is_empty() {
         // That nothing has changed counts as a success.
         metrics.stored(Duration::ZERO, true);
-        return offsets;
+        return Ok(offsets);
     }
-    let written = tokio::time::timeout(parts.flush_timeout, parts.store.write(&offsets)).await;
-    metrics.stored(began.elapsed(), matches!(written, Ok(Ok(()))));
+    let written = tokio::time::timeout(parts.flush_timeout, async {
+        // An offset is only stored when a bad record before it is safe, too.
+        parts.errors.settled().await?;
+        Ok::<_, TaskFailure>(parts.store.write(&offsets).await)
+    });
+    let written = written.await;
+    metrics.stored(began.elapsed(), matches!(written, Ok(Ok(Ok(())))));
     let reason = match written {
-        Ok(Ok(())) => return offsets,
-        Ok(Err(error)) => error.to_string(),
+        Ok(Ok(Ok(()))) => return Ok(offsets),
+        Ok(Err(failure)) => return Err(failure),
+        Ok(Ok(Err(error))) => error.to_string(),
         Err(_) => "it took longer than offset.flush.timeout.ms".to_owned(),
     };
     tracing::error!(reason, "source offsets could not be stored; it is tried again at the next flush");
     parts.acks.offsets().restore(offsets);
-    Vec::new()
+    Ok(Vec::new())
 }
 
 /// Waits for what keeps the next row from being appended. Cancel-safe.

@@ -17,9 +17,13 @@ fn clients(kind: PluginKind, config: &ConfigMap) -> Vec<(&'static str, ClientKin
         ("consumer.override.", ClientKind::Consumer),
         ("admin.override.", ClientKind::Admin),
     );
-    let queue = config.get("errors.deadletterqueue.topic.name").is_some_and(|name| !name.trim().is_empty());
+    let is_set = |key: &str| config.get(key).is_some_and(|name| !name.trim().is_empty());
+    let queue = is_set("errors.deadletterqueue.topic.name");
+    let source_queue = is_set("crossdock.errors.deadletterqueue.topic.name");
     match (kind, queue) {
-        (PluginKind::Source, _) if config.keys().any(|key| key.starts_with("topic.creation.")) => {
+        (PluginKind::Source, _)
+            if source_queue || config.keys().any(|key| key.starts_with("topic.creation.")) =>
+        {
             vec![producer, admin]
         }
         (PluginKind::Source, _) => vec![producer],

@@ -79,3 +79,26 @@ pub(crate) fn sink_keys() -> ConfigDef {
                 .doc("Whether headers say why and where a record of that topic failed."),
         )
 }
+
+/// The keys of sources that Connect does not have. They are not shown as keys of the connector, as Connect's are.
+pub(crate) fn own_source_keys() -> ConfigDef {
+    ConfigDef::new()
+        .define(
+            ConfigKey::string("crossdock.errors.deadletterqueue.topic.name")
+                .default("")
+                .importance(Importance::Medium)
+                .doc("Topic for records that converters or transforms cannot handle; none if it is empty."),
+        )
+        .define(
+            ConfigKey::short("crossdock.errors.deadletterqueue.topic.replication.factor")
+                .default("3")
+                .importance(Importance::Medium)
+                .doc("Replicas of that topic if it has to be created."),
+        )
+        .define(
+            ConfigKey::boolean("crossdock.errors.deadletterqueue.context.headers.enable")
+                .default("false")
+                .importance(Importance::Medium)
+                .doc("Whether headers say why and from where a record of that topic failed."),
+        )
+}

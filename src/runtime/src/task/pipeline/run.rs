@@ -84,9 +84,10 @@ impl<'a> Run<'a> {
 
     fn note(&mut self, batch: &RecordBatch, index: usize, operation: Operation<'_>, error: ConnectError) {
         let (ordinal, offset) = batch.position(index);
+        let captured = batch.get(index).and_then(|record| self.errors.capture(record));
         let text = batch.get(index).filter(|_| self.errors.shows_records()).map(describe);
         let Operation { stage, part, class } = operation;
         let (part, class) = (part.to_owned(), class.to_owned());
-        self.failed.push(Failed { index, ordinal, offset, stage, part, class, error, text });
+        self.failed.push(Failed { index, ordinal, offset, stage, part, class, error, text, captured });
     }
 }
