@@ -121,6 +121,8 @@ prerequisites() {
     if $long; then
         need "promtool" promtool prometheus "brew install prometheus"
         need "python3" python3 "python3 python3-venv" "brew install python"
+        # Debian has what environments need in a package of its own.
+        if ! python3 -c "import ensurepip" 2>/dev/null && can_install; then install python3-venv; fi
     fi
     local component
     for component in rustfmt clippy; do

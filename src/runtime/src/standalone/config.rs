@@ -7,6 +7,7 @@ use super::{StandaloneHerder, StartError, missing};
 use crate::config::definition::topic_groups;
 use crate::config::providers::Resolved;
 use crate::config::{ConnectorConfig, clients};
+use crate::context;
 use crate::guard::caught;
 use crate::herder::{ConnectorInfo, HerderError, TargetState};
 use crate::lent::Lent;
@@ -17,6 +18,7 @@ use crossdock_api::{ConfigDef, ConfigError, ConfigMap, ConnectorContext};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 /// How long a connector's own validation may take.
 const VALIDATION: Duration = Duration::from_secs(60);
@@ -278,8 +280,12 @@ impl StandaloneHerder {
     /// Brings a new connector to its target state, with its tasks.
     async fn begin(&self, slot: &Slot) -> Result<(), String> {
         let mut running = slot.lock_to("being started").await;
-        running.enter_target().await?;
-        running.update_tasks().await
+        let span = context::of_connector(running.config.name());
+        let beginning = async {
+            running.enter_target().await?;
+            running.update_tasks().await
+        };
+        beginning.instrument(span).await
     }
 }
 
