@@ -14,6 +14,9 @@ pub(crate) mod control;
 mod ending;
 mod failure;
 pub(crate) mod pipeline;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod simulations;
 pub(crate) mod sink;
 mod sink_chunk;
 mod sink_host;
