@@ -140,12 +140,12 @@ async fn after_kill_9_no_line_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: five minutes of kills"]
-async fn forty_kills_at_random_moments_lose_no_line() {
+async fn fifty_kills_at_random_moments_lose_no_line() {
     let given = std::env::var("CROSSDOCK_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| u64::from(std::process::id()) * 2_654_435_761);
     println!("CROSSDOCK_SEED={seed}");
     let mut state = seed | 1;
-    killed_again_and_again(40, || {
+    killed_again_and_again(50, || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
