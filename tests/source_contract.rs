@@ -248,6 +248,23 @@ async fn a_topic_is_created_once_kafka_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_created_by_the_group_that_it_is_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let kafka = Kafka::of(Broker::builder().auto_create_topics(false)).await;
+    let script = Arc::new(SourceScript::new(&support::topic("out"), [Step::Give(5)]));
+    let group = [
+        ("topic.creation.groups", "wide"),
+        ("topic.creation.wide.include", "no, out.*"),
+        ("topic.creation.wide.partitions", "5"),
+    ];
+    let engine = start(kafka.worker(dir.path()), &script, &[&CREATION[..], &group[..]].concat()).await;
+    await_stored(&script, 5).await;
+    engine.stop().await;
+    let described = kafka.admin.describe_topics(&[&script.topic]).await.unwrap();
+    assert_eq!(described[0].1.as_ref().unwrap().partitions.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_while_a_topic_waits_for_kafka_ends_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let kafka = Kafka::of(Broker::builder().auto_create_topics(false)).await;

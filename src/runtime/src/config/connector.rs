@@ -2,6 +2,7 @@
 //! `SinkConnectorConfig`).
 
 use super::providers::Resolved;
+use super::topic_rules::TopicRules;
 use super::{definition, with_prefix};
 use crate::errors::Retry;
 use crossdock_api::registry::PluginKind;
@@ -45,17 +46,6 @@ pub enum SinkTopics {
     Matching(JavaPattern),
 }
 
-/// How missing topics of a source are created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicCreation {
-    /// Number of partitions; -1 is the broker's default.
-    pub partitions: i32,
-    /// Replication factor; -1 is the broker's default.
-    pub replication_factor: i16,
-    /// Topic settings.
-    pub configs: ConfigMap,
-}
-
 /// Where records go that cannot be handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterQueue {
@@ -85,7 +75,7 @@ pub struct ConnectorConfig {
     dead_letter_queue: Option<DeadLetterQueue>,
     transforms: Vec<TransformConfig>,
     topics: SinkTopics,
-    topic_creation: Option<TopicCreation>,
+    topic_creation: Option<TopicRules>,
     defect: Option<ConfigError>,
 }
 
@@ -149,7 +139,7 @@ impl ConnectorConfig {
                 refuse_exactly_once(raw)?;
                 let own = definition::own_source_keys().parse(raw)?;
                 config.dead_letter_queue = dead_letter_queue(&own, "crossdock.")?;
-                config.topic_creation = parse_topic_creation(raw)?;
+                config.topic_creation = TopicRules::of(raw)?;
             }
             _ => {}
         }
@@ -307,8 +297,8 @@ impl ConnectorConfig {
         &self.topics
     }
 
-    /// `topic.creation.default.*` of a source, if it is there.
-    pub fn topic_creation(&self) -> Option<&TopicCreation> {
+    /// `topic.creation.*` of a source, if it is there.
+    pub fn topic_creation(&self) -> Option<&TopicRules> {
         self.topic_creation.as_ref()
     }
 
@@ -415,16 +405,6 @@ fn parse_transforms(
     Ok(parsed)
 }
 
-fn parse_topic_creation(raw: &ConfigMap) -> Result<Option<TopicCreation>, ConfigError> {
-    if raw.get("topic.creation.groups").is_some_and(|g| !g.trim().is_empty()) {
-        let reason = "only the group \"default\" is supported in this version: remove the key";
-        return Err(ConfigError::invalid("topic.creation.groups", &raw["topic.creation.groups"], reason));
-    }
-    let Some(default) = definition::topic_groups(raw)?.into_iter().next() else { return Ok(None) };
-    let definition::TopicGroup { partitions, replication_factor, configs, .. } = default;
-    Ok(Some(TopicCreation { partitions, replication_factor, configs }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -475,21 +455,6 @@ mod tests {
             map(&[("transforms", "t"), ("transforms.t.type", "T"), ("transforms.t.predicate", "p")]);
         let error = ConnectorConfig::parse(&missing, PluginKind::Source).unwrap_err().to_string();
         assert!(error.contains("transforms.t.predicate"), "{error}");
-    }
-
-    #[test]
-    fn topic_creation_of_the_default_group() {
-        let config = map(&[
-            ("topic.creation.default.partitions", "3"),
-            ("topic.creation.default.replication.factor", "-1"),
-            ("topic.creation.default.cleanup.policy", "compact"),
-        ]);
-        let creation = ConnectorConfig::parse(&config, PluginKind::Source).unwrap().topic_creation.unwrap();
-        assert_eq!((creation.partitions, creation.replication_factor), (3, -1));
-        assert_eq!(creation.configs["cleanup.policy"], "compact");
-        let error =
-            ConnectorConfig::parse(&map(&[("topic.creation.default.partitions", "0")]), PluginKind::Source);
-        assert!(error.is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! - [`connector`]: the keys that every connector has, as [`ConnectorConfig`].
 //! - [`transformer`]: values that configurations take from elsewhere.
 //! - `providers`: where these values are: files, folders, the environment.
+//! - [`topic_rules`]: how missing topics of sources are created.
 //! - [`overrides`]: which client settings connectors may override.
 //! - [`version_range`]: which versions of plugins are taken.
 //! - `clients`: what producers, consumers and admin clients get from both.
@@ -18,6 +19,7 @@ pub mod file;
 pub mod overrides;
 pub mod properties;
 pub(crate) mod providers;
+pub mod topic_rules;
 pub mod transformer;
 pub mod version_range;
 pub mod worker;

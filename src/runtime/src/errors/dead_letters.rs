@@ -4,7 +4,8 @@
 use super::report::{headers, source_headers};
 use super::{Failed, Original};
 use crate::config::ConnectorConfig;
-use crate::config::connector::{DeadLetterQueue, TopicCreation};
+use crate::config::connector::DeadLetterQueue;
+use crate::config::topic_rules::TopicCreation;
 use crate::config::{WorkerConfig, clients};
 use crate::herder::TaskId;
 use crate::task::{Counters, TaskFailure, topic_creation};

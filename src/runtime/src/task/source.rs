@@ -19,7 +19,8 @@ use super::pipeline::Pipeline;
 use super::source_offsets::Token;
 use super::topic_creation;
 use crate::active_topics::TopicNotes;
-use crate::config::connector::{ErrorTolerance, TopicCreation};
+use crate::config::connector::ErrorTolerance;
+use crate::config::topic_rules::TopicRules;
 use crate::context;
 use crate::errors::{ErrorHandler, Failed, Origin};
 use crate::herder::{State, TaskId};
@@ -48,7 +49,7 @@ pub(crate) struct SourceTaskParts {
     pub(crate) acks: Arc<Acks>,
     pub(crate) admin: Cluster,
     pub(crate) store: SourceOffsetStore,
-    pub(crate) topic_creation: Option<TopicCreation>,
+    pub(crate) topic_creation: Option<TopicRules>,
     pub(crate) errors: Arc<ErrorHandler>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) flush_interval: Duration,
@@ -470,8 +471,8 @@ async fn unblocked(parts: &SourceTaskParts, blocked: &Blocked) -> Result<(), Tas
         }
         (Blocked::Metadata(topic), _) => Ok(parts.producer.wait_for_metadata(topic).await?),
         (Blocked::NewTopic(_), None) => Ok(()),
-        (Blocked::NewTopic(name), Some(creation)) => {
-            Ok(topic_creation::ensure(&parts.admin, name, creation).await?)
+        (Blocked::NewTopic(name), Some(rules)) => {
+            Ok(topic_creation::ensure(&parts.admin, name, rules.of_topic(name)).await?)
         }
     }
 }

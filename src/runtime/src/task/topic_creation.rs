@@ -1,6 +1,6 @@
 //! Topics that a source writes to first (KIP-158).
 
-use crate::config::connector::TopicCreation;
+use crate::config::topic_rules::TopicCreation;
 use crossdock_client::admin::{Admin, NewTopic};
 use crossdock_client::{ClientError, Cluster, ErrorCode, TopicSelection};
 use std::time::Duration;
@@ -8,8 +8,7 @@ use std::time::Duration;
 /// Wait before the cluster is asked again.
 const RETRY_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Creates a topic by the connector's `topic.creation.default.*` keys, unless it is there. Waits for
-/// brokers that cannot be reached. Cancel-safe.
+/// Creates a topic, unless it is there. Waits for brokers that cannot be reached. Cancel-safe.
 pub(crate) async fn ensure(
     cluster: &Cluster,
     name: &str,
