@@ -123,6 +123,9 @@ prerequisites() {
         need "python3" python3 "python3 python3-venv" "brew install python"
         # Debian has what environments need in a package of its own.
         if ! python3 -c "import ensurepip" 2>/dev/null && can_install; then install python3-venv; fi
+        need "Go" go golang-go "brew install go"
+        need "a Java compiler" javac default-jdk-headless "brew install openjdk"
+        need "Maven" mvn maven "brew install maven"
     fi
     local component
     for component in rustfmt clippy; do
