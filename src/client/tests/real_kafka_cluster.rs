@@ -178,9 +178,11 @@ async fn produce(cluster: Cluster, acked: Arc<Acked>, calm: Arc<AtomicBool>, rec
 
 async fn append(producer: &Producer, topic: &TopicRef, number: u64) {
     let (key, value) = ((number % KEYS).to_string(), number.to_string());
+    // Brokers delete what is older than a week.
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     loop {
         let (key, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
-        let appended = producer.appender().append(topic, None, 1, key, value, iter::empty(), number);
+        let appended = producer.appender().append(topic, None, now, key, value, iter::empty(), number);
         match appended {
             Ok(()) => return,
             Err(AppendError::BufferFull) => producer.wait_for_space().await,

@@ -1,7 +1,7 @@
 //! A transaction that hangs: open at a partition, unknown to its coordinator (KIP-664, KIP-890). Brokers write such
 //! a batch only if they do not ask the coordinator first.
 
-use super::{PATIENCE, admin, all_ok, cluster_with, eventually, fresh, produce, tool, topic, tp};
+use super::{KEPT, PATIENCE, admin, all_ok, cluster_with, eventually, fresh, produce, tool, topic, tp};
 use crossdock_client::admin::{HangingTransaction, IsolationLevel, OffsetSpec, TransactionFilter};
 use crossdock_client::{ConnectionClass, Consumer, ConsumerConfig, ConsumerEvent, ErrorCode, TopicPartition};
 use crossdock_wire::{BatchBuilder, ProducerStamp};
@@ -46,7 +46,7 @@ async fn end(partition: &TopicPartition, isolation: IsolationLevel) -> i64 {
 #[tokio::test]
 async fn a_transaction_that_hangs_is_found_and_aborted() {
     let admin = admin().await;
-    let name = topic(&admin, 1, &[]).await;
+    let name = topic(&admin, 1, &[KEPT]).await;
     let partition = tp(&name, 0);
     let id = fresh("hangs");
     // Known to the coordinator, with no transaction open.

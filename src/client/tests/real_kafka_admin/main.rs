@@ -62,6 +62,9 @@ fn tp(topic: &str, partition: i32) -> TopicPartition {
     TopicPartition::new(topic, partition)
 }
 
+/// Topics with records of long ago, which brokers would delete half a minute after their start.
+const KEPT: (&str, &str) = ("retention.ms", "-1");
+
 /// A new topic whose leaders are known.
 async fn topic(admin: &Admin, partitions: i32, configs: &[(&str, &str)]) -> String {
     let name = fresh("administered");

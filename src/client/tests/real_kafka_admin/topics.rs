@@ -1,7 +1,7 @@
 //! Partitions, records, configurations, features.
 
 use super::{
-    admin, all_ok, cluster_with, code, eventually, fresh, impatient, kafka, produce, tool, topic, tp,
+    KEPT, admin, all_ok, cluster_with, code, eventually, fresh, impatient, kafka, produce, tool, topic, tp,
 };
 use crossdock_client::admin::{
     Admin, ConfigChange, ConfigResource, ElectionKind, HIGH_WATERMARK, IsolationLevel, NewPartitions,
@@ -46,7 +46,7 @@ async fn partitions_are_added_but_never_taken_away() {
 #[tokio::test]
 async fn records_are_deleted_up_to_an_offset() {
     let admin = admin().await;
-    let name = topic(&admin, 1, &[]).await;
+    let name = topic(&admin, 1, &[KEPT]).await;
     produce(&name, 10).await;
     let delete = |offset| HashMap::from([(tp(&name, 0), offset)]);
     assert_eq!(all_ok(admin.delete_records(&delete(4)).await), [4]);
@@ -185,7 +185,7 @@ async fn features_are_told() {
 #[tokio::test]
 async fn who_produced_is_told() {
     let admin = admin().await;
-    let name = topic(&admin, 1, &[]).await;
+    let name = topic(&admin, 1, &[KEPT]).await;
     produce(&name, 3).await;
     for broker in [None, Some(NodeId(1))] {
         let states = all_ok(admin.describe_producers(&[tp(&name, 0)], broker).await).remove(0);

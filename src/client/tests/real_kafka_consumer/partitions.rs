@@ -132,7 +132,7 @@ async fn many_batches_and_partitions_arrive_complete_and_in_order() {
             let mut builder = BatchBuilder::with_capacity(0);
             for record in 0..50 {
                 let value = format!("{:0200}", batch * 50 + record);
-                assert!(builder.append(1, None, Some(value.as_bytes()), std::iter::empty()));
+                assert!(builder.append(now(), None, Some(value.as_bytes()), std::iter::empty()));
             }
             let bytes = builder.finish(ProducerStamp::NONE, false).to_vec();
             produce_batch(&cluster, &topic, partition, bytes).await;

@@ -51,11 +51,16 @@ pub(crate) fn config(group: &str, settings: &[(&str, &str)]) -> ConsumerConfig {
     ConsumerConfig::from_map(&pairs.collect()).unwrap()
 }
 
+/// A time for records: a broker deletes what is older than a week, half a minute after its start for the first time.
+pub(crate) fn now() -> i64 {
+    i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
 /// Appends `values` to a partition as one batch.
 pub(crate) async fn produce(cluster: &Cluster, topic: &str, partition: i32, values: &[&str]) {
     let mut batch = BatchBuilder::with_capacity(1000);
     for value in values {
-        assert!(batch.append(1, None, Some(value.as_bytes()), std::iter::empty()));
+        assert!(batch.append(now(), None, Some(value.as_bytes()), std::iter::empty()));
     }
     produce_batch(cluster, topic, partition, batch.finish(ProducerStamp::NONE, false).to_vec()).await;
 }

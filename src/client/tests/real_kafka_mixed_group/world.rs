@@ -134,11 +134,13 @@ impl World {
 
     /// `count` new records for every partition.
     pub(crate) async fn produce(&mut self, count: usize) {
+        // Brokers delete what is older than a week.
+        let created = i64::try_from(now() / 1000).unwrap();
         for partition in 0..self.partitions {
             let mut batch = BatchBuilder::with_capacity(1000);
             for _ in 0..count {
                 let value = format!("{partition}-{}", self.produced.len());
-                assert!(batch.append(1, None, Some(value.as_bytes()), std::iter::empty()));
+                assert!(batch.append(created, None, Some(value.as_bytes()), std::iter::empty()));
                 self.produced.insert(value);
             }
             let sequence = self.sequences.entry(partition).or_default();
